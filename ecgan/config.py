@@ -1,0 +1,225 @@
+r"""Every choice of a model and its training, as frozen dataclasses with the published presets."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Literal
+
+DOUBLINGS = {"normal": 5, "more": 6, "most": 7}
+
+
+class ConfigError(ValueError):
+    r"""A value in a config that no model can be built from."""
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ConfigError(message)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    r"""What the generator and the discriminator are made of.
+
+    Sizes are in pixels and widths in channels. ``upsampling`` says how often the trunk doubles
+    its size: 5 times for "normal", 6 for "more", 7 for "most" [R], so ``height`` and ``width``
+    must be multiples of 32, 64 or 128. ``max_channels`` caps the trunk's width (``None``: 16 times
+    ``base_channels``, as released [R]). The last three switches take the paper's parts out, for
+    the ablation [I]. Raises :class:`ConfigError` for a value outside these ranges.
+    """
+
+    classes: int
+    dont_care: bool = False
+    instance_boundaries: bool = False
+    height: int = 256
+    width: int = 256
+    base_channels: int = 64
+    spade_hidden: int = 128
+    upsampling: Literal["normal", "more", "most"] = "normal"
+    max_channels: int | None = None
+    edge_branch: bool = True
+    edge_transfer: bool = True
+    semantic_preserving: bool = True
+
+    def __post_init__(self):
+        allowed = ", ".join(f'"{name}"' for name in DOUBLINGS)
+        _require(
+            self.upsampling in DOUBLINGS,
+            f"upsampling is {self.upsampling!r}; allowed are {allowed}",
+        )
+        _require(
+            1 <= self.classes <= 255,
+            f"classes is {self.classes}; allowed are 1 to 255, because label maps are 8-bit files "
+            f"in which 255 means don't care",
+        )
+        for name in ("base_channels", "spade_hidden"):
+            _require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; it must be >= 1")
+        _require(
+            self.upsampling != "most" or self.base_channels % 2 == 0,
+            f'base_channels is {self.base_channels}; "most" halves it, so it must be even',
+        )
+        _require(
+            self.max_channels is None or self.max_channels >= self.base_channels,
+            f"max_channels is {self.max_channels}; it must be at least base_channels "
+            f"({self.base_channels}), or None for no cap",
+        )
+        step = 2**self.doublings
+        for name in ("height", "width"):
+            size = getattr(self, name)
+            _require(
+                size >= step and size % step == 0,
+                f'{name} is {size}; upsampling "{self.upsampling}" doubles {self.doublings} times, '
+                f"so {name} must be a multiple of {step}, such as {max(step, size // step * step)}",
+            )
+        _require(
+            self.edge_branch or not self.edge_transfer,
+            "edge_transfer is on but edge_branch is off; there is no edge to transfer: "
+            "switch edge_transfer off too",
+        )
+
+    @property
+    def doublings(self) -> int:
+        r"""How often the trunk doubles its size."""
+        return DOUBLINGS[self.upsampling]
+
+    @property
+    def semantic_channels(self) -> int:
+        r"""Channels of the network's input: classes, don't care, instance boundary [R]."""
+        return self.classes + self.dont_care + self.instance_boundaries
+
+    def trunk_channels(self, multiple: int) -> int:
+        r"""``multiple`` times the base width, under the cap."""
+        width = multiple * self.base_channels
+        return width if self.max_channels is None else min(width, self.max_channels)
+
+    @property
+    def feature_channels(self) -> int:
+        r"""Channels of the shared encoder's output ``F``: c, and c/2 for "most" [R]."""
+        return self.base_channels // 2 if self.upsampling == "most" else self.base_channels
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContrastConfig:
+    r"""How pixels are drawn and compared by the contrastive loss; see chapter 07."""
+
+    temperature: float = 0.1
+    per_class: int = 64
+    dim: int = 128
+    across_layouts: bool = True
+    scales: int = 1
+    cross_scale: bool = False
+    memory_per_class: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossConfig:
+    r"""Weights of the terms (0 switches one off) and of the modalities edge, first, final.
+
+    Released weights: adversarial 1, feature matching 10, perceptual 10; edge 1, first 1,
+    final 2 [R]. The others are 1 [P]; ``cross_entropy`` is the label generator's plain
+    per-pixel loss, 0 unless asked for [I].
+    """
+
+    adversarial: float = 1.0
+    feature_matching: float = 10.0
+    perceptual: float = 10.0
+    contrastive: float = 1.0
+    similarity: float = 1.0
+    class_specific: float = 1.0
+    cross_entropy: float = 0.0
+    edge: float = 1.0
+    first: float = 1.0
+    final: float = 2.0
+    perceptual_features: Literal["vgg19", "segmenter"] = "vgg19"
+    similarity_grid: int | None = None
+    contrast: ContrastConfig = field(default_factory=ContrastConfig)
+
+    def modality(self, name: str) -> float:
+        r"""Weight of "edge", "first" or "final"."""
+        return {"edge": self.edge, "first": self.first, "final": self.final}[name]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    r"""The optimiser and its schedule. Released: Adam, betas (0, 0.9), G 1e-4 and D 4e-4 [R].
+
+    ``constant`` is the share of the steps before the learning rate falls linearly to zero.
+    ``simultaneous`` updates share one generator forward; the released schedule alternates [R].
+    ``ema`` is the decay of the averaged generator, 0 for none [I].
+    """
+
+    steps: int = 1000
+    batch_size: int = 4
+    generator_rate: float = 1e-4
+    discriminator_rate: float = 4e-4
+    betas: tuple[float, float] = (0.0, 0.9)
+    constant: float = 0.5
+    simultaneous: bool = True
+    ema: float = 0.0
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    r"""What is loaded: ``load_size`` is the shorter side before a random crop, in pixels."""
+
+    name: str
+    load_size: int | None = None
+    flip: bool = True
+    images: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    r"""Model, losses, training and data of one run."""
+
+    model: ModelConfig
+    data: DataConfig
+    losses: LossConfig = field(default_factory=LossConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+
+    def to_dict(self) -> dict:
+        r"""Plain nested dict, for JSON."""
+        return asdict(self)
+
+
+PRESETS: dict[str, Config] = {
+    "toy": Config(
+        model=ModelConfig(
+            classes=9, height=64, width=64, base_channels=16, spade_hidden=32, max_channels=128
+        ),
+        data=DataConfig(name="toy", images=4096, flip=False),
+        losses=LossConfig(
+            cross_entropy=1.0,
+            perceptual_features="segmenter",
+            contrastive=0.3,
+            similarity_grid=16,
+            contrast=ContrastConfig(per_class=32, dim=32),
+        ),
+        training=TrainingConfig(
+            steps=3000, generator_rate=6e-4, discriminator_rate=6e-4, constant=0.6, ema=0.998
+        ),
+    ),
+    "facades": Config(
+        model=ModelConfig(classes=12), data=DataConfig(name="facades", load_size=286)
+    ),
+    "cityscapes": Config(
+        model=ModelConfig(
+            classes=35, instance_boundaries=True, height=256, width=512, upsampling="more"
+        ),
+        data=DataConfig(name="cityscapes"),
+    ),
+    "ade20k": Config(
+        model=ModelConfig(classes=150, dont_care=True),
+        data=DataConfig(name="ade20k", load_size=286),
+    ),
+    "coco_stuff": Config(
+        model=ModelConfig(classes=182, dont_care=True, instance_boundaries=True),
+        data=DataConfig(name="coco_stuff", load_size=286),
+    ),
+}
+
+
+def preset(name: str) -> Config:
+    r"""The published preset "toy", "facades", "cityscapes", "ade20k" or "coco_stuff" [R, toy I]."""
+    if name not in PRESETS:
+        raise ConfigError(f"no preset {name!r}; there are {', '.join(PRESETS)}")
+    return PRESETS[name]

@@ -1,0 +1,84 @@
+r"""The multi-modality discriminator: one two-scale PatchGAN for edges and images (chapter 08)."""
+
+import torch.nn.functional as F
+from einops import pack
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ecgan.config import ModelConfig
+from ecgan.layers import LEAK, convolution
+from ecgan.layouts import LayoutError
+
+SCALES = 2
+WIDEST = 512
+
+
+def half(x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h2 w2"]:
+    r"""The picture of the second scale: average pool 3 x 3, stride 2, padding not counted [R]."""
+    return F.avg_pool2d(x, 3, stride=2, padding=1, count_include_pad=False)
+
+
+class PatchDiscriminator(nn.Module):
+    r"""One scale: 4 x 4 convolutions to a map of scores, one a patch; padding 2 [R]."""
+
+    def __init__(self, *, channels_in: int, base_channels: int):
+        super().__init__()
+        widths = [min(base_channels * 2**i, WIDEST) for i in range(4)]
+        self.entry = convolution(channels_in, widths[0], kernel=4, stride=2, padding=2)
+        self.middle = nn.ModuleList(
+            convolution(
+                before, after, kernel=4, stride=stride, padding=2, bias=False, spectral=True
+            )
+            for before, after, stride in zip(widths[:-1], widths[1:], (2, 2, 1), strict=True)
+        )
+        self.score = convolution(widths[-1], 1, kernel=4, padding=2)
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> list[Tensor]:
+        r"""Every layer's output; the last is the score map ``b 1 h' w'``."""
+        outputs = [F.leaky_relu(self.entry(x), LEAK)]
+        for conv in self.middle:
+            outputs.append(F.leaky_relu(F.instance_norm(conv(outputs[-1])), LEAK))
+        return [*outputs, self.score(outputs[-1])]
+
+
+class Discriminator(nn.Module):
+    r"""The paper's multi-modality discriminator: edge, ``I'``, ``I''`` before one judge [R].
+
+    Raises :class:`ecgan.layouts.LayoutError` where layout and picture do not fit.
+    """
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.config = config
+        self.scales = nn.ModuleList(
+            PatchDiscriminator(
+                channels_in=config.semantic_channels + 3, base_channels=config.base_channels
+            )
+            for _ in range(SCALES)
+        )
+
+    def forward(self, semantics: Tensor, image: Tensor) -> list[list[Tensor]]:
+        r"""Per scale, fine first, the list of its layers' outputs, the last being the map.
+
+        ``semantics`` is ``b s h w``, ``image`` (an image or edge map in [-1, 1]) ``b 3 h w``.
+        """
+        channels = self.config.semantic_channels
+        fits = (
+            semantics.ndim == image.ndim == 4
+            and (semantics.shape[1], image.shape[1]) == (channels, 3)
+            and semantics.shape[0] == image.shape[0]
+            and semantics.shape[2:] == image.shape[2:]
+        )
+        if not fits:
+            raise LayoutError(
+                f"layout {tuple(semantics.shape)} and picture {tuple(image.shape)} do not fit; "
+                f"this config needs (batch, {channels}, height, width) and "
+                f"(batch, 3, height, width) of one size"
+            )
+        x, _ = pack([semantics, image], "b * h w")
+        outputs = []
+        for scale in self.scales:
+            outputs.append(scale(x))
+            x = half(x)
+        return outputs
+

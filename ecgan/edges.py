@@ -1,0 +1,169 @@
+r"""Canny edge maps in batched torch, with the authors' settings and the toy world's (chapter 02)."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from einops import einsum, rearrange, reduce, repeat
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+# 0.2989, 0.5870, 0.1140 before rounding: with the short form some grey levels differ by one.
+LUMA = (0.298936021293775, 0.587043074451121, 0.114020904255103)
+GAUSSIAN_5X5 = (
+    (2, 4, 5, 4, 2),
+    (4, 9, 12, 9, 4),
+    (5, 12, 15, 12, 5),
+    (4, 9, 12, 9, 4),
+    (2, 4, 5, 4, 2),
+)
+SOBEL = ((-1, 0, 1), (-2, 0, 2), (-1, 0, 1))
+# The neighbour (row, column) that lies along the gradient at 0, 45, 90 and 135 degrees.
+ALONG_GRADIENT = ((0, 1), (1, 1), (1, 0), (1, -1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Canny:
+    r"""Settings: ``sigma`` in pixels (``None``: the authors' 5 x 5 kernel [R]) and thresholds.
+
+    ``low`` and ``high`` are shares of the largest suppressed magnitude of each image [R].
+    """
+
+    sigma: float | None = None
+    low: float = 0.075
+    high: float = 0.175
+
+    def __post_init__(self):
+        if self.sigma is not None and self.sigma <= 0:
+            raise ValueError(
+                f"sigma is {self.sigma} pixels; it must be positive, or None for the "
+                f"authors' 5 x 5 kernel"
+            )
+        if not 0 <= self.low <= self.high <= 1:
+            raise ValueError(
+                f"thresholds are low {self.low} and high {self.high}; they are shares of the "
+                f"largest magnitude, so 0 <= low <= high <= 1"
+            )
+
+
+AUTHORS = Canny()
+TOY = Canny(sigma=0.8)
+
+
+class CannyStages(NamedTuple):
+    r"""Every step of Canny, each ``b h w``; magnitudes in grey levels (0-255) a pixel."""
+
+    grey: Tensor
+    smooth: Tensor
+    magnitude: Tensor
+    direction: Tensor
+    suppressed: Tensor
+    weak: Tensor
+    strong: Tensor
+    edges: Tensor
+
+
+def grey(images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b h w"]:
+    r"""Images in [-1, 1] to whole grey levels 0-255: 0.2989 R + 0.5870 G + 0.1140 B [R]."""
+    levels = ((images + 1) * 127.5).round()
+    return einsum(levels, images.new_tensor(LUMA), "b c h w, c -> b h w").round()
+
+
+def gaussian(sigma: float | None, like: Tensor) -> Float[Tensor, "h w"]:
+    r"""Smoothing weights, not normalised: the authors' 5 x 5 [R], or a Gaussian cut at 4 sigma."""
+    if sigma is None:
+        return like.new_tensor(GAUSSIAN_5X5)
+    radius = max(1, round(4 * sigma))
+    row = torch.exp(-((torch.arange(-radius, radius + 1).to(like) / sigma) ** 2) / 2)
+    return einsum(row, row, "h, w -> h w")
+
+
+def correlate(
+    picture: Float[Tensor, "b h w"], kernel: Float[Tensor, "kh kw"]
+) -> Float[Tensor, "b h w"]:
+    r"""Correlation of the same size, zeros outside the picture."""
+    planes = rearrange(picture, "b h w -> b 1 h w")
+    weight = rearrange(kernel, "kh kw -> 1 1 kh kw")
+    return rearrange(F.conv2d(planes, weight, padding="same"), "b 1 h w -> b h w")
+
+
+def neighbour(picture: Float[Tensor, "b h w"], down: int, right: int) -> Float[Tensor, "b h w"]:
+    r"""Each pixel's neighbour ``down`` rows below and ``right`` columns to the right; 0 outside."""
+    height, width = picture.shape[-2:]
+    padded = F.pad(picture, (1, 1, 1, 1))
+    return padded[:, 1 + down : 1 + down + height, 1 + right : 1 + right + width]
+
+
+def directions(
+    gradient_x: Float[Tensor, "b h w"], gradient_y: Float[Tensor, "b h w"]
+) -> Int[Tensor, "b h w"]:
+    r"""Gradient direction rounded to 0, 45, 90, 135 degrees: index 0, 1, 2, 3."""
+    degrees = torch.rad2deg(torch.atan2(gradient_y, gradient_x)) % 180
+    return torch.floor((degrees + 22.5) / 45).long() % 4
+
+
+def suppress(
+    magnitude: Float[Tensor, "b h w"], direction: Int[Tensor, "b h w"]
+) -> Float[Tensor, "b h w"]:
+    r"""Non-maximum suppression: keep a magnitude no neighbour along its gradient exceeds.
+
+    The outermost pixels are never edges: the zeros outside the picture would make it one [R].
+    """
+    keep = torch.zeros_like(magnitude, dtype=torch.bool)
+    for index, (down, right) in enumerate(ALONG_GRADIENT):
+        highest = (magnitude >= neighbour(magnitude, down, right)) & (
+            magnitude >= neighbour(magnitude, -down, -right)
+        )
+        keep |= (direction == index) & highest
+    keep[:, [0, -1]] = False
+    keep[:, :, [0, -1]] = False
+    return magnitude * keep
+
+
+def stages(images: Float[Tensor, "b 3 h w"], *, settings: Canny = AUTHORS) -> CannyStages:
+    r"""Canny step by step; images in [-1, 1], each with its own thresholds. Chapter 02, [R]."""
+    picture = grey(images)
+    weights = gaussian(settings.sigma, picture)
+    # Divide by the weights' sum last: until then the authors' kernel keeps whole numbers exact.
+    blurred = correlate(picture, weights)
+    sobel = picture.new_tensor(SOBEL)
+    gradient_x = correlate(blurred, sobel)
+    gradient_y = correlate(blurred, rearrange(sobel, "h w -> w h"))
+    magnitude = torch.hypot(gradient_x, gradient_y) / weights.sum()
+    smooth = blurred / weights.sum()
+    direction = directions(gradient_x, gradient_y)
+    suppressed = suppress(magnitude, direction)
+    largest = reduce(suppressed, "b h w -> b 1 1", "max")
+    strong = suppressed >= settings.high * largest
+    weak = (suppressed >= settings.low * largest) & ~strong
+    beside_strong = F.max_pool2d(strong.to(images), 3, stride=1, padding=1).bool()
+    edges = (strong | (weak & beside_strong)) & (suppressed > 0)
+    return CannyStages(picture, smooth, magnitude, direction, suppressed, weak, strong, edges)
+
+
+def canny(images: Float[Tensor, "b 3 h w"], *, settings: Canny = AUTHORS) -> Bool[Tensor, "b h w"]:
+    r"""True on edges. Images in [-1, 1]; a flat image has none. One pass of hysteresis [R]."""
+    return stages(images, settings=settings).edges
+
+
+def edge_maps(
+    images: Float[Tensor, "b 3 h w"], *, settings: Canny = AUTHORS
+) -> Float[Tensor, "b 3 h w"]:
+    r"""Training target: 3 equal channels, 1 on edges and -1 elsewhere [R]."""
+    return repeat(canny(images, settings=settings).to(images) * 2 - 1, "b h w -> b 3 h w")
+
+
+def layout_boundaries(labels: Int[Tensor, "b h w"]) -> Bool[Tensor, "b h w"]:
+    r"""True where the class differs from the right or the lower neighbour's: thin lines."""
+    boundary = torch.zeros_like(labels, dtype=torch.bool)
+    boundary[:, :, :-1] |= labels[:, :, 1:] != labels[:, :, :-1]
+    boundary[:, :-1] |= labels[:, 1:] != labels[:, :-1]
+    return boundary
+
+
+def f1(predicted: Bool[Tensor, "*b"], target: Bool[Tensor, "*b"]) -> float:
+    r"""Pixel F1 of two edge maps, 0 to 1; two empty maps agree, 1."""
+    hits = (predicted & target).sum().item()
+    total = predicted.sum().item() + target.sum().item()
+    return 2 * hits / total if total else 1.0

@@ -1,0 +1,30 @@
+r"""The one way this package makes a convolution: initialised, and spectrally normalised if asked."""
+
+from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+XAVIER_GAIN = 0.02
+LEAK = 0.2
+
+
+def convolution(
+    channels_in: int,
+    channels_out: int,
+    *,
+    kernel: int = 3,
+    stride: int = 1,
+    padding: int | None = None,
+    bias: bool = True,
+    spectral: bool = False,
+) -> nn.Conv2d:
+    r"""A convolution with Xavier normal weights (gain 0.02) and zero biases [R].
+
+    ``padding`` keeps the size unless given. ``spectral`` divides the weight by its largest
+    singular value, followed by power iteration in training (Miyato et al., 2018).
+    """
+    padding = kernel // 2 if padding is None else padding
+    conv = nn.Conv2d(channels_in, channels_out, kernel, stride=stride, padding=padding, bias=bias)
+    nn.init.xavier_normal_(conv.weight, gain=XAVIER_GAIN)
+    if bias:
+        nn.init.zeros_(conv.bias)
+    return spectral_norm(conv) if spectral else conv

@@ -152,6 +152,6 @@ def _explain(error: Exception) -> str:
         file = Path(frame.f_code.co_filename)
         if any(folder in file.parents for folder in _NOT_THE_STUDENT):
             continue
-        source = linecache.getline(str(file), line, frame.f_globals).strip()
-        return f"your code raised {kind} (line {line}: `{source}`)."
+        source = linecache.getline(str(file), line).strip()
+        return f"your code raised {kind} (line {line}{f': `{source}`' if source else ''})."
     return f"the checker could not use your answer ({kind}). Is it of the kind that is asked for?"

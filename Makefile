@@ -1,0 +1,53 @@
+# make book        the book, in _build/html/index.html
+# make test        every test: the package, the chapters, the built book
+# make notebooks   run the chapters in place (ONLY=02_edges for one) and store the checked outputs
+# make repository  URL=https://github.com/OWNER/NAME writes the public address everywhere
+# make lock        write requirements.lock anew from the bounds in pyproject.toml
+# make clean       remove the built book and the caches; the environment .venv stays
+
+PYTHON ?= python3
+ENVIRONMENT := .venv
+BIN := $(ENVIRONMENT)/bin
+READY := $(ENVIRONMENT)/.ready
+LOCKED_EXTRAS := book,test,train,segformer
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
+WORKERS ?= 2
+
+.DEFAULT_GOAL := book
+.PHONY: book test notebooks repository lock clean environment check-python
+
+book: $(READY)
+	$(BIN)/python book/build.py
+
+test: $(READY)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+notebooks: $(READY)
+	$(BIN)/python book/notebooks.py $(ONLY)
+
+repository: $(READY)
+	$(BIN)/python book/repository.py "$(URL)"
+
+environment: $(READY)
+
+check-python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	{ echo 'Python 3.11 or newer is needed: say which one with `make PYTHON=/path/to/python3.11`.'; exit 1; }
+
+$(READY): requirements.lock pyproject.toml | check-python
+	$(PYTHON) -m venv $(ENVIRONMENT)
+	$(BIN)/python $(PIP_INSTALL) --requirement requirements.lock
+	$(BIN)/python $(PIP_INSTALL) --no-deps --editable .
+	touch $@
+
+lock: | check-python
+	rm -rf build/lock
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/python $(PIP_INSTALL) "$$(grep '^torch==' requirements.lock)" ".[$(LOCKED_EXTRAS)]"
+	{ head -n 1 requirements.lock; build/lock/bin/python -m pip freeze --exclude ecgan | sed 's/+cpu$$//'; } \
+	    > build/requirements.lock
+	mv build/requirements.lock requirements.lock
+
+clean:
+	rm -rf _build build .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -not -path './$(ENVIRONMENT)/*' -prune -exec rm -rf {} +

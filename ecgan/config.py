@@ -115,7 +115,8 @@ class LossConfig:
 
     Released weights: adversarial 1, feature matching 10, perceptual 10; edge 1, first 1,
     final 2 [R]. The others are 1 [P]; ``cross_entropy`` is the label generator's plain
-    per-pixel loss, 0 unless asked for [I].
+    per-pixel loss, 0 unless asked for [I]. ``similarity_pairs`` are drawn an image; None compares
+    every pair.
     """
 
     adversarial: float = 1.0
@@ -129,7 +130,7 @@ class LossConfig:
     first: float = 1.0
     final: float = 2.0
     perceptual_features: Literal["vgg19", "segmenter"] = "vgg19"
-    similarity_grid: int | None = None
+    similarity_pairs: int | None = 4096
     contrast: ContrastConfig = field(default_factory=ContrastConfig)
 
     def modality(self, name: str) -> float:
@@ -191,7 +192,6 @@ PRESETS: dict[str, Config] = {
             cross_entropy=1.0,
             perceptual_features="segmenter",
             contrastive=0.3,
-            similarity_grid=16,
             contrast=ContrastConfig(per_class=32, dim=32),
         ),
         training=TrainingConfig(

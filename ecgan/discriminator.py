@@ -1,7 +1,7 @@
 r"""The multi-modality discriminator: one two-scale PatchGAN for edges and images (chapter 08)."""
 
 import torch.nn.functional as F
-from einops import pack
+from einops import pack, repeat
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -82,3 +82,20 @@ class Discriminator(nn.Module):
             x = half(x)
         return outputs
 
+
+
+def judge(
+    discriminator: nn.Module, semantics: Tensor, pictures: dict[str, Tensor]
+) -> dict[str, list[list[Tensor]]]:
+    r"""Each picture's result from one joint pass; equal to a pass each, as no layer mixes a batch.
+
+    ``semantics`` is ``b s h w``; ``pictures`` maps names to ``b 3 h w``.
+    """
+    count = len(pictures)
+    stacked, _ = pack(list(pictures.values()), "* c h w")
+    outputs = discriminator(repeat(semantics, "b s h w -> (m b) s h w", m=count), stacked)
+    split = [[layer.chunk(count) for layer in layers] for layers in outputs]
+    return {
+        name: [[layer[index] for layer in layers] for layers in split]
+        for index, name in enumerate(pictures)
+    }

@@ -1,0 +1,188 @@
+r"""The full objective: every term by name, raw and weighted, as the config says (chapter 08)."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from ecgan.config import Config, ConfigError
+from ecgan.generator import Synthesis
+from ecgan.layouts import IGNORE
+from ecgan.losses.adversarial import feature_matching, hinge_discriminator, hinge_generator
+from ecgan.losses.class_specific import ClassSpecificDecoder, class_specific
+from ecgan.losses.finite import require_finite
+from ecgan.losses.perceptual import VGG_WEIGHTS, PerceptualLoss
+from ecgan.losses.pixel_contrast import PixelContrast
+from ecgan.losses.similarity import affinity_bce, affinity_bce_sampled
+
+Judged = dict[str, list[list[Tensor]]]
+
+
+class Batch(NamedTuple):
+    r"""Layouts with what they should become; images and edge maps in [-1, 1]."""
+
+    labels: Int[Tensor, "b h w"]
+    semantics: Float[Tensor, "b s h w"]
+    images: Float[Tensor, "b 3 h w"]
+    edges: Float[Tensor, "b 3 h w"]
+
+    def targets(self, names) -> dict[str, Tensor]:
+        r"""The real picture for each modality of ``names``."""
+        return {name: self.edges if name == "edge" else self.images for name in names}
+
+
+@dataclass(frozen=True)
+class Terms:
+    r"""Loss terms by name: ``raw`` values and their ``weights``."""
+
+    raw: dict[str, Tensor]
+    weights: dict[str, float]
+
+    @property
+    def weighted(self) -> dict[str, Tensor]:
+        r"""Each raw value times its weight."""
+        return {name: self.weights[name] * value for name, value in self.raw.items()}
+
+    @property
+    def total(self) -> Tensor:
+        r"""The sum of the weighted terms; NonFiniteLoss names the term that is not finite."""
+        for name, value in self.raw.items():
+            require_finite(name, value)
+        return sum(self.weighted.values())
+
+
+def segmenter_weights(levels: int) -> tuple[float, ...]:
+    r"""Weights for a segmenter in VGG's place: halved from each level to the next finer [I]."""
+    return tuple(2.0 ** (level + 1 - levels) for level in range(levels))
+
+
+class Objective(nn.Module):
+    r"""Sums the losses of ``config.losses``; a term of weight 0 is not computed.
+
+    ``segmenter`` (frozen) is the label generator of the similarity and cross-entropy terms, and
+    the perceptual features' source where the config says so; ``vgg`` are the published features.
+    Its own parameters, the projection heads and the class-specific decoder, are trained with the
+    generator. Raises :class:`ConfigError` where a term lacks its network.
+    """
+
+    def __init__(
+        self, *, config: Config, segmenter: nn.Module | None = None, vgg: nn.Module | None = None
+    ):
+        super().__init__()
+        self.config = config
+        weights, model = config.losses, config.model
+        needs_segmenter = weights.similarity or weights.cross_entropy
+        if weights.perceptual and weights.perceptual_features == "segmenter":
+            needs_segmenter = True
+        if needs_segmenter and segmenter is None:
+            raise ConfigError(
+                "these losses need a label generator: pass segmenter=..., or set similarity, "
+                "cross_entropy and the segmenter's share of perceptual to 0"
+            )
+        if weights.perceptual and weights.perceptual_features == "vgg19" and vgg is None:
+            raise ConfigError(
+                "the perceptual loss needs VGG-19: pass vgg=ecgan.losses.vgg.published_vgg19(), "
+                "or set perceptual=0, or perceptual_features='segmenter'"
+            )
+        self.segmenter = segmenter
+        self.perceptual = self._perceptual(vgg) if weights.perceptual else None
+        self.contrast = self._contrast() if weights.contrastive else None
+        self.decoder = (
+            ClassSpecificDecoder(channels=model.feature_channels)
+            if weights.class_specific
+            else None
+        )
+
+    def _perceptual(self, vgg: nn.Module | None) -> PerceptualLoss:
+        if self.config.losses.perceptual_features == "vgg19":
+            return PerceptualLoss(extractor=vgg, weights=VGG_WEIGHTS)
+        levels = self.segmenter.config["depth"] + 1
+        return PerceptualLoss(
+            extractor=self.segmenter.features, weights=segmenter_weights(levels)
+        )
+
+    def _contrast(self) -> PixelContrast:
+        model, contrast = self.config.model, self.config.losses.contrast
+        widths = [model.trunk_channels(m) for m in (16, 16, 16, 8, 4, 2, 1)]
+        if model.upsampling == "most":
+            widths.append(model.feature_channels)
+        return PixelContrast(
+            channels=widths[-contrast.scales :],
+            dim=contrast.dim,
+            temperature=contrast.temperature,
+            per_class=contrast.per_class,
+            across_layouts=contrast.across_layouts,
+            cross_scale=contrast.cross_scale,
+            memory_per_class=contrast.memory_per_class,
+            classes=model.classes,
+        )
+
+    def own_parameters(self) -> list[nn.Parameter]:
+        r"""What is trained here, beside the generator."""
+        own = [part for part in (self.contrast, self.decoder) if part is not None]
+        return [parameter for part in own for parameter in part.parameters()]
+
+    def generator_terms(
+        self, made: Synthesis, batch: Batch, judged_fake: Judged, judged_real: Judged
+    ) -> Terms:
+        r"""The generator's terms; ``judged_*`` hold the discriminator's results by modality."""
+        weights = self.config.losses
+        share = {name: weights.modality(name) for name in judged_fake}
+
+        def over_modalities(loss):
+            return sum(share[name] * loss(name) for name in share)
+
+        raw = {}
+        if weights.adversarial:
+            raw["adversarial"] = over_modalities(lambda name: hinge_generator(judged_fake[name]))
+        if weights.feature_matching:
+            raw["feature_matching"] = over_modalities(
+                lambda name: feature_matching(judged_fake[name], judged_real[name])
+            )
+        if weights.perceptual:
+            targets = batch.targets(share)
+            real = {id(picture): picture for picture in targets.values()}
+            features = {key: self.perceptual.target(picture) for key, picture in real.items()}
+            pictures = made.pictures()
+            raw["perceptual"] = over_modalities(
+                lambda name: self.perceptual(pictures[name], features[id(targets[name])])
+            )
+        if weights.contrastive:
+            scales = made.scales[-weights.contrast.scales :]
+            raw["contrastive"] = self.contrast(scales, batch.labels)
+        if weights.class_specific:
+            image = self.decoder(made.features, batch.labels)
+            classes = self.config.model.classes
+            raw["class_specific"] = class_specific(
+                image, batch.images, batch.labels, classes=classes
+            )
+        raw |= self._label_terms(made.final, batch.labels)
+        return Terms(raw, {name: getattr(weights, name) for name in raw})
+
+    def _label_terms(self, final: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        weights, raw = self.config.losses, {}
+        if not (weights.similarity or weights.cross_entropy):
+            return raw
+        scores = self.segmenter(final)
+        if weights.cross_entropy:
+            raw["cross_entropy"] = F.cross_entropy(scores, labels, ignore_index=IGNORE)
+        if weights.similarity:
+            probabilities = scores.softmax(dim=1)
+            pairs = weights.similarity_pairs
+            raw["similarity"] = (
+                affinity_bce(probabilities, labels)
+                if pairs is None
+                else affinity_bce_sampled(probabilities, labels, pairs=pairs).value
+            )
+        return raw
+
+    def discriminator_terms(self, judged_fake: Judged, judged_real: Judged) -> Terms:
+        r"""The discriminator's hinge terms, "fake" and "real", with the modalities' weights [R]."""
+        share = {name: self.config.losses.modality(name) for name in judged_fake}
+        raw = {
+            "fake": sum(w * hinge_discriminator(judged_fake[m], real=False) for m, w in share.items()),
+            "real": sum(w * hinge_discriminator(judged_real[m], real=True) for m, w in share.items()),
+        }
+        return Terms(raw, dict.fromkeys(raw, self.config.losses.adversarial))

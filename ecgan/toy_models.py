@@ -1,0 +1,126 @@
+r"""How the shipped toy models are made: segmenters first, then generators, then their scores."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from ecgan.checkpoint import WEIGHTS, load, save
+from ecgan.config import Config, preset
+from ecgan.data import toy
+from ecgan.metrics import accuracy, confusion, frechet_distance, iou, mean_iou, pooled
+from ecgan.progress import quiet
+from ecgan.segmenter import DilatedJudge, UNet, frozen
+from ecgan.training import Trainer, toy_batches, train
+
+HELD_OUT_SEED = 1
+# Network, seed of its scenes, steps: the label generator, and a judge that shares nothing with it.
+SEGMENTERS = {
+    "toy_segmenter": (lambda: UNet(classes=len(toy.CLASSES), width=16), 2, 1200),
+    "toy_judge": (lambda: DilatedJudge(classes=len(toy.CLASSES), width=24), 3, 1200),
+}
+
+
+def toy_variants() -> dict[str, Config]:
+    r"""The configs of the shipped generators: the whole, and the whole without a part."""
+    whole = preset("toy")
+    model, losses = whole.model, whole.losses
+    return {
+        "toy": whole,
+        "toy_without_transfer": replace(whole, model=replace(model, edge_transfer=False)),
+        "toy_without_contrastive": replace(whole, losses=replace(losses, contrastive=0.0)),
+    }
+
+
+def train_segmenter(
+    network: nn.Module, *, seed: int, steps: int, batch_size: int = 16, rate: float = 3e-3
+) -> nn.Module:
+    r"""Fit a segmenter to toy scenes of ``seed`` by cross-entropy; rare classes weigh more [I].
+
+    A little noise and contrast jitter on the images, so that it also reads imperfect pictures.
+    """
+    torch.manual_seed(seed)
+    scenes = toy.scenes(2048, seed=seed)
+    counts = torch.bincount(rearrange(scenes.labels, "b h w -> (b h w)"), minlength=len(toy.CLASSES))
+    weights = (counts.sum() / counts).sqrt()
+    optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=1e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps)
+    network.train()
+    for _ in tqdm(range(steps), desc="segmenter", disable=quiet()):
+        chosen = torch.randint(len(scenes.labels), (batch_size,))
+        images = jitter(scenes.images[chosen])
+        loss = F.cross_entropy(network(images), scenes.labels[chosen], weight=weights)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+    return frozen(network)
+
+
+def jitter(images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
+    r"""Random brightness, contrast and grain, so that a segmenter also reads generated pictures."""
+    count = len(images)
+    contrast = 1 + 0.3 * (torch.rand(count, 1, 1, 1) - 0.5)
+    brightness = 0.3 * (torch.rand(count, 1, 1, 1) - 0.5)
+    grain = 0.1 * torch.rand(count, 1, 1, 1) * torch.randn_like(images)
+    return images * contrast + brightness + grain
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    r"""What a judge sees in pictures of known layouts: shares 0 to 1, and a Frechet distance."""
+
+    mean_iou: float
+    accuracy: float
+    class_iou: dict[str, float]
+    frechet: float
+
+
+@torch.no_grad()
+def score(images: Float[Tensor, "b 3 h w"], scenes: toy.Scenes, judge: nn.Module) -> Scores:
+    r"""Score ``images`` of the layouts of ``scenes``; Frechet distance to their real images."""
+    classes = len(toy.CLASSES)
+    counts, made, real = 0, [], []
+    parts = zip(images.split(50), scenes.images.split(50), scenes.labels.split(50), strict=True)
+    for fake_part, real_part, labels in parts:
+        counts = counts + confusion(judge(fake_part).argmax(1), labels, classes=classes)
+        made.append(pooled(judge.features(fake_part)))
+        real.append(pooled(judge.features(real_part)))
+    return Scores(
+        mean_iou=mean_iou(counts),
+        accuracy=accuracy(counts),
+        class_iou=dict(zip(toy.CLASSES, iou(counts).tolist(), strict=True)),
+        frechet=frechet_distance(torch.cat(made), torch.cat(real)),
+    )
+
+
+def make_segmenter(name: str, *, folder: Path = WEIGHTS) -> nn.Module:
+    r"""Train and store the segmenter ``name`` of :data:`SEGMENTERS`."""
+    build, seed, steps = SEGMENTERS[name]
+    torch.manual_seed(seed)
+    network = train_segmenter(build(), seed=seed, steps=steps)
+    save(folder / f"{name}.safetensors", network, half=True, notes={"seed": seed, "steps": steps})
+    return network
+
+
+def make_generator(name: str, *, folder: Path = WEIGHTS, steps: int | None = None) -> Trainer:
+    r"""Train and store the generator ``name`` of :func:`toy_variants`, and its projection head."""
+    config = toy_variants()[name]
+    if steps is not None:
+        config = replace(config, training=replace(config.training, steps=steps))
+    segmenter = frozen(load(folder / "toy_segmenter.safetensors"))
+    trainer = Trainer(config=config, segmenter=segmenter)
+    history = train(trainer, toy_batches(config))
+    notes = {"config": config.to_dict(), "history": history.rows}
+    save(folder / f"{name}.safetensors", trainer.trained, half=True, notes=notes)
+    if name == "toy":
+        save(folder / "toy_discriminator.safetensors", trainer.discriminator, half=True)
+        head = trainer.objective.contrast.heads[-1]
+        shape = {"channels": head.hidden.in_channels, "dim": head.out.out_channels}
+        save(folder / "toy_projection.safetensors", head, config=shape, half=True)
+    return trainer

@@ -11,6 +11,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 from nbformat import NotebookNode
+
 from repository import current
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -1,0 +1,1 @@
+r"""Data: the toy world that draws itself, and folders of images and layouts."""

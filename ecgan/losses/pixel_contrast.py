@@ -139,7 +139,7 @@ class PixelContrast(nn.Module):
     def pools(
         self,
         features: Features,
-        labels: Integer[Tensor, "b y x"],
+        labels: Integer[Tensor, "_ y x"],
         *,
         generator: torch.Generator | None = None,
     ) -> list[tuple[Samples, Samples, Bool[Tensor, "n m"]]]:
@@ -179,7 +179,7 @@ class PixelContrast(nn.Module):
     def forward(
         self,
         features: Features,
-        labels: Integer[Tensor, "b y x"],
+        labels: Integer[Tensor, "_ y x"],
         *,
         generator: torch.Generator | None = None,
     ) -> Float[Tensor, ""]:
@@ -199,7 +199,7 @@ class PixelContrast(nn.Module):
     def diagnose(
         self,
         features: Features,
-        labels: Integer[Tensor, "b y x"],
+        labels: Integer[Tensor, "_ y x"],
         *,
         generator: torch.Generator | None = None,
     ) -> list[ContrastDiagnostics]:

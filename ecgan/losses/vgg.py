@@ -4,6 +4,7 @@ import hashlib
 import logging
 import os
 from pathlib import Path
+from pickle import UnpicklingError
 
 import pooch
 import torch
@@ -56,7 +57,7 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def refuse(reason: str, url: str) -> WeightsUnavailable:
+def refuse(reason: str, url: str = URL) -> WeightsUnavailable:
     return WeightsUnavailable(
         f"perceptual loss: {reason}. Either download {url} on a machine that can, and set "
         f"{VARIABLE}=/path/to/the/file; or switch the loss off (weight 0); or, for the toy world, "
@@ -107,7 +108,12 @@ def fetch_weights(
 
 def load_vgg19(path: str | Path) -> VGG19:
     r"""VGG-19 from a state dict with torchvision's keys; layers beyond relu5_1 are left out."""
-    state = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except UnpicklingError as error:
+        raise refuse(
+            f"{path} is no plain state dict (it may hold code, not only tensors)"
+        ) from error
     vgg = VGG19()
     if missing := sorted(set(vgg.state_dict()) - set(state)):
         raise WeightsUnavailable(

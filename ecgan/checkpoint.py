@@ -47,7 +47,7 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
     r"""A state dict from ``.safetensors``, or from ``.pth`` without running any code in it.
 
     Half precision is kept as it is; :func:`load_released` widens it. Raises
-    :class:`CheckpointError` for a file that is missing, damaged, or a pickle with code.
+    :class:`CheckpointError` for a file that is missing, damaged, or holds anything but tensors.
     """
     path = Path(path)
     if not path.is_file():
@@ -60,9 +60,10 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"{path} holds more than tensors, and loading it could run code from whoever made it: "
-            f"refused. Ask for a safetensors file, or for a plain state dict"
+            f"refused. Ask for a safetensors file, or for a plain state dict; if it should be one, "
+            f"the file is damaged: fetch it again"
         ) from error
-    except (SafetensorError, RuntimeError, EOFError, OSError) as error:
+    except Exception as error:  # bytes that are no pickle at all fail in many ways
         raise CheckpointError(f"{path} is damaged or cut off ({error}); fetch it again") from error
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise CheckpointError(
@@ -99,17 +100,30 @@ def save(
     save_file(state, path, metadata=header)
 
 
+def _header(path: str | Path) -> dict[str, str]:
+    r"""The text that a safetensors file carries; none in other or missing files."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return file.metadata() or {}
+    except (SafetensorError, OSError):
+        return {}
+
+
 def load(path: str | Path) -> nn.Module:
     r"""The network that :func:`save` wrote, in float32 and evaluation mode."""
-    state = read_state(path)
-    with safe_open(path, framework="pt") as file:
-        header = file.metadata() or {}
+    state, header = read_state(path), _header(path)
     if header.get("kind") not in NETWORKS:
         raise CheckpointError(
             f"{path} has no ecgan header; the authors' weights are read with "
             f"load_released(read_state(...), ...)"
         )
-    network = NETWORKS[header["kind"]](json.loads(header["config"]))
+    try:
+        network = NETWORKS[header["kind"]](json.loads(header["config"]))
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{path}: no {header['kind']} can be built from its config {header['config']} ({error}); "
+            f"was the file made by another version?"
+        ) from error
     ours = network.state_dict()
     for name, value in ours.items():
         if name not in state or state[name].shape != value.shape:
@@ -124,8 +138,7 @@ def load(path: str | Path) -> nn.Module:
 
 def notes(path: str | Path) -> dict:
     r"""What :func:`save` wrote beside the weights: how they were trained."""
-    with safe_open(path, framework="pt") as file:
-        return json.loads((file.metadata() or {}).get("notes", "{}"))
+    return json.loads(_header(path).get("notes", "{}"))
 
 
 def shipped(name: str) -> nn.Module:

@@ -101,7 +101,9 @@ def save(
 
 
 def _header(path: str | Path) -> dict[str, str]:
-    r"""The text that a safetensors file carries; none in other or missing files."""
+    r"""The text that a safetensors file carries; none in other files."""
+    if not Path(path).is_file():
+        raise CheckpointError(f"no file {path}; give a .safetensors file")
     try:
         with safe_open(path, framework="pt") as file:
             return file.metadata() or {}
@@ -121,8 +123,8 @@ def load(path: str | Path) -> nn.Module:
         network = NETWORKS[header["kind"]](json.loads(header["config"]))
     except (TypeError, ValueError) as error:
         raise CheckpointError(
-            f"{path}: no {header['kind']} can be built from its config {header['config']} ({error}); "
-            f"was the file made by another version?"
+            f"{path}: no {header['kind']} can be built from its config {header['config']} "
+            f"({error}); was the file made by another version?"
         ) from error
     ours = network.state_dict()
     for name, value in ours.items():

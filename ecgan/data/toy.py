@@ -101,6 +101,7 @@ def write_folder(
     Raises:
         ValueError: an argument is out of range, or the folder holds scenes that would be mixed in.
     """
+    _check(count, height, width, seed, start=0)
     path = Path(path)
     names = [f"{i:05d}.png" for i in range(count)]
     strangers = sorted({file.name for file in path.glob("*/*.png")} - set(names))

@@ -6,6 +6,7 @@ arithmetic is on integers: the same on every machine. [I], chapter 01.
 """
 
 import numpy as np
+from jaxtyping import UInt8
 
 CLASSES = ("sky", "road", "building", "pavement", "tree", "roof", "car", "lamp", "person")
 SKY_BANDS = 16
@@ -72,8 +73,8 @@ GLOWS = np.array(_glows)
 _IS_SKY = np.array([name == CLASSES.index("sky") for name in _labels])
 
 
-def lit(brightness: int, warmth: int) -> np.ndarray:
-    r"""The table of colours "paint rgb" (uint8) in one light.
+def lit(brightness: int, warmth: int) -> UInt8[np.ndarray, "paints 3"]:
+    r"""The table of colours of each paint in one light.
 
     Brightness is in 256ths (256: noon); warmth from -32 (cold) to 32 (golden). Lamps, lit windows
     and headlights shine by themselves, whatever the light.

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
+from jaxtyping import UInt8
 
 from . import toy_paints as paint
 
-Sprite = np.ndarray  # uint8 "h w": numbers of paints, 0 where the sprite is transparent
+Sprite = UInt8[np.ndarray, "h w"]  # numbers of paints, 0 where the sprite is transparent
 
 CARS = ((32, 16), (30, 19), (26, 16))  # saloon, van, small car: length and height in half pixels
 PEOPLE = (18, 16, 14)  # heights in half pixels

@@ -2,7 +2,7 @@ r"""Label maps: validation, one-hot encoding, instance boundaries, palettes (cha
 
 import torch
 from einops import pack, rearrange, reduce
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, Integer, UInt8
 from torch import Tensor
 
 from ecgan.config import ModelConfig
@@ -15,12 +15,17 @@ class LayoutError(ValueError):
     r"""A label map that no network can read; the message says why and what to do."""
 
 
-def validate(labels: Tensor, *, classes: int, dont_care: bool, source: str = "the layout") -> None:
-    r"""Raise :class:`LayoutError` unless ``labels`` is an integer batch ``b h w`` of known ids.
+def validate(labels: object, *, classes: int, dont_care: bool, source: str = "the layout") -> None:
+    r"""Raise :class:`LayoutError` unless ``labels`` is an integer tensor ``b h w`` of known ids.
 
     Allowed ids are 0 to ``classes - 1``, and 255 (don't care) where ``dont_care`` is set [R].
     ``source`` is named in the message: a file, or an argument.
     """
+    if not isinstance(labels, Tensor):
+        raise LayoutError(
+            f"{source} is a {type(labels).__name__}; it must be a torch tensor of ids: "
+            f"torch.as_tensor(array)"
+        )
     if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
         raise LayoutError(
             f"{source} has dtype {labels.dtype}; a label map holds integer ids: "
@@ -50,7 +55,7 @@ def validate(labels: Tensor, *, classes: int, dont_care: bool, source: str = "th
 
 
 def one_hot(
-    labels: Int[Tensor, "b h w"] | UInt8[Tensor, "b h w"], *, classes: int, dont_care: bool = False
+    labels: Integer[Tensor, "b h w"], *, classes: int, dont_care: bool = False
 ) -> Float[Tensor, "b k h w"]:
     r"""Label ids to one channel a class, values 0 and 1.
 
@@ -62,7 +67,7 @@ def one_hot(
     return (rearrange(labels, "b h w -> b 1 h w") == rearrange(ids, "k -> 1 k 1 1")).float()
 
 
-def instance_boundaries(instances: Int[Tensor, "b h w"]) -> Float[Tensor, "b 1 h w"]:
+def instance_boundaries(instances: Integer[Tensor, "b h w"]) -> Float[Tensor, "b 1 h w"]:
     r"""1 where a pixel's instance id differs from one of its 4 neighbours', else 0 [R]."""
     boundary = torch.zeros_like(instances, dtype=torch.bool)
     across = instances[:, :, 1:] != instances[:, :, :-1]
@@ -108,11 +113,11 @@ def semantics(
 
 
 def colorize(
-    labels: Int[Tensor, "*b h w"], palette: UInt8[Tensor, "k 3"]
+    labels: Integer[Tensor, "*b h w"], palette: UInt8[Tensor, "k 3"]
 ) -> UInt8[Tensor, "*b h w 3"]:
     r"""Label ids to colours 0-255. Ids beyond the palette, such as don't care, become black."""
     known = (labels >= 0) & (labels < len(palette))
-    colors = palette[torch.where(known, labels, 0)]
+    colors = palette[torch.where(known, labels.long(), 0)]
     return colors * rearrange(known, "... -> ... 1")
 
 

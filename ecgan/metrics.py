@@ -3,18 +3,28 @@ r"""Scores of generated images: IoU, accuracy, Frechet distance on a segmenter's
 import numpy as np
 import torch
 from einops import rearrange, reduce
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Integer
 from torch import Tensor
 
 from ecgan.layouts import IGNORE
 
 
 def confusion(
-    predicted: Int[Tensor, "*n"], target: Int[Tensor, "*n"], *, classes: int
+    predicted: Integer[Tensor, "*n"], target: Integer[Tensor, "*n"], *, classes: int
 ) -> Int[Tensor, "k k"]:
-    r"""Pixel counts: rows are true classes, columns predicted ones; 255 in ``target`` ignored."""
+    r"""Pixel counts: rows are true classes, columns predicted ones; 255 in ``target`` ignored.
+
+    Raises ``ValueError`` for any other id outside 0 to ``classes - 1``.
+    """
     counted = target != IGNORE
-    cells = target[counted] * classes + predicted[counted]
+    target, predicted = target[counted].long(), predicted[counted].long()
+    for name, ids in (("predicted", predicted), ("target", target)):
+        if len(ids) and not 0 <= int(ids.min()) <= int(ids.max()) < classes:
+            raise ValueError(
+                f"{name} ids run from {int(ids.min())} to {int(ids.max())}; with {classes} classes "
+                f"they are 0 to {classes - 1} (and {IGNORE} in target, which is ignored)"
+            )
+    cells = target * classes + predicted
     return rearrange(torch.bincount(cells, minlength=classes**2), "(k l) -> k l", l=classes)
 
 

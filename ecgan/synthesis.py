@@ -25,7 +25,7 @@ def synthesize(generator: Generator, labels: Tensor, instances: Tensor | None = 
     layout = semantics(labels, instances, config=generator.config).to(device)
     was_training = generator.training
     generator.eval()
-    with torch.inference_mode():
+    with torch.no_grad():
         made = generator(layout)
     generator.train(was_training)
     return made

@@ -133,6 +133,19 @@ class LossConfig:
     similarity_pairs: int | None = 4096
     contrast: ContrastConfig = field(default_factory=ContrastConfig)
 
+    def __post_init__(self):
+        for name, value in vars(self).items():
+            if isinstance(value, float | int) and name != "similarity_pairs":
+                _require(
+                    0 <= value < float("inf"),
+                    f"losses.{name} is {value}; a weight is 0 (off) or a positive number",
+                )
+        _require(
+            self.perceptual_features in ("vgg19", "segmenter"),
+            f"perceptual_features is {self.perceptual_features!r}; allowed are "
+            f'"vgg19", "segmenter"',
+        )
+
     def modality(self, name: str) -> float:
         r"""Weight of "edge", "first" or "final"."""
         return {"edge": self.edge, "first": self.first, "final": self.final}[name]
@@ -156,6 +169,18 @@ class TrainingConfig:
     simultaneous: bool = True
     ema: float = 0.0
     seed: int = 0
+
+    def __post_init__(self):
+        for name in ("steps", "batch_size"):
+            _require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; it must be >= 1")
+        for name in ("generator_rate", "discriminator_rate"):
+            rate = getattr(self, name)
+            _require(0 < rate < 1, f"{name} is {rate}; a learning rate is above 0 and below 1")
+        _require(
+            0 <= self.constant <= 1,
+            f"constant is {self.constant}; it is the share of the steps at full rate, 0 to 1",
+        )
+        _require(0 <= self.ema < 1, f"ema is {self.ema}; a decay is 0 (none) or more, and below 1")
 
 
 @dataclass(frozen=True, kw_only=True)

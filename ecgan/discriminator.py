@@ -83,7 +83,6 @@ class Discriminator(nn.Module):
         return outputs
 
 
-
 def judge(
     discriminator: nn.Module, semantics: Tensor, pictures: dict[str, Tensor]
 ) -> dict[str, list[list[Tensor]]]:

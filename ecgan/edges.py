@@ -1,4 +1,4 @@
-r"""Canny edge maps in batched torch, with the authors' settings and the toy world's (chapter 02)."""
+r"""Canny edge maps in batched torch: the authors' settings and the toy world's (chapter 02)."""
 
 from dataclasses import dataclass
 from typing import NamedTuple

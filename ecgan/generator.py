@@ -93,7 +93,8 @@ class Branch(nn.Module):
         super().__init__()
         widths = (channels, *BRANCH_CHANNELS)
         self.hidden = nn.ModuleList(
-            convolution(before, after) for before, after in zip(widths[:-1], widths[1:], strict=True)
+            convolution(before, after)
+            for before, after in zip(widths[:-1], widths[1:], strict=True)
         )
         self.last = convolution(BRANCH_CHANNELS[-1], 3)
 

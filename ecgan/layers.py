@@ -1,4 +1,4 @@
-r"""The one way this package makes a convolution: initialised, and spectrally normalised if asked."""
+r"""The one way this package makes a convolution: initialised, spectrally normalised if asked."""
 
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm

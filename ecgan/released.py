@@ -105,7 +105,9 @@ def _fill(
             else:
                 missing += absent
             continue
-        value = torch.cat([state[entry] for entry in theirs]) if len(theirs) > 1 else state[theirs[0]]
+        value = (
+            torch.cat([state[entry] for entry in theirs]) if len(theirs) > 1 else state[theirs[0]]
+        )
         if value.shape != current.shape:
             raise ReleasedWeightsError(
                 f"{what} entry {' + '.join(theirs)} has shape {tuple(value.shape)}, this config "
@@ -115,7 +117,9 @@ def _fill(
         ours[name] = value
         used.update(theirs)
     if missing:
-        shown = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
+        shown = ", ".join(missing[:5]) + (
+            f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+        )
         raise ReleasedWeightsError(
             f"the {what} state dict lacks {shown}; is it the right file, and does the config's "
             f"upsampling ({network.config.upsampling!r}) match?"

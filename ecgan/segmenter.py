@@ -99,7 +99,9 @@ class DilatedJudge(nn.Module):
         self.config = {"classes": classes, "width": width, "dilations": tuple(dilations)}
         self.blocks = nn.ModuleList(
             DoubleConvolution(before, width, dilation=dilation)
-            for before, dilation in zip([3, *[width] * (len(dilations) - 1)], dilations, strict=True)
+            for before, dilation in zip(
+                [3, *[width] * (len(dilations) - 1)], dilations, strict=True
+            )
         )
         self.score = nn.Conv2d(width * len(dilations), classes, 1)
 

@@ -24,7 +24,8 @@ def linear_decay(settings: TrainingConfig) -> Callable[[int], float]:
     flat = settings.constant * settings.steps
 
     def factor(step: int) -> float:
-        return 1.0 if step < flat else max(0.0, (settings.steps - step) / (settings.steps - flat))
+        falling = max(0.0, settings.steps - step)
+        return 1.0 if step < flat else falling / max(settings.steps - flat, 1)
 
     return factor
 
@@ -41,7 +42,13 @@ def toy_batches(
         raise ConfigError(
             f"the toy world has {len(toy.CLASSES)} classes; this config has {model.classes}"
         )
-    scenes = toy.scenes(config.data.images or 4096, height=model.height, width=model.width, seed=0)
+    count = config.data.images or 4096
+    if count < settings.batch_size:
+        raise ConfigError(
+            f"data.images is {count} and batch_size {settings.batch_size}: no batch can be filled; "
+            f"draw at least as many images as a batch holds"
+        )
+    scenes = toy.scenes(count, height=model.height, width=model.width, seed=0)
     make_edges = edge_targets or (lambda images: edge_maps(images, settings=TOY))
     edges = torch.cat([make_edges(part) for part in scenes.images.split(256)])
     order = torch.Generator().manual_seed(settings.seed)

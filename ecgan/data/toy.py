@@ -81,7 +81,7 @@ def scenes(
     instances = np.empty((count, height, width), dtype=np.int64)
     images = np.empty((count, height, width, 3), dtype=np.float32)
     for i in range(count):
-        scene = Scene(height, width, Dice(seed, start + i))
+        scene = Scene(height=height, width=width, dice=Dice(seed=seed, index=start + i))
         labels[i] = paint.LABELS[scene.paints]
         instances[i] = scene.instances
         colours = scene.colours.astype(np.float32) / np.float32(127.5) - np.float32(1)

@@ -23,7 +23,7 @@ OFTEN = {
 class Dice:
     r"""Whole numbers from PCG64's raw stream, which NumPy promises not to change."""
 
-    def __init__(self, seed: int, index: int) -> None:
+    def __init__(self, *, seed: int, index: int) -> None:
         self._numbers = self._stream(np.random.PCG64([seed, index]))
 
     @staticmethod
@@ -36,6 +36,7 @@ class Dice:
         return low + (next(self._numbers) >> 11) % (high - low + 1)
 
     def shuffled(self, count: int) -> list[int]:
+        r"""The numbers below `count` in an order of chance."""
         order = list(range(count))
         for i in range(count - 1, 0, -1):
             j = self(0, i)
@@ -46,7 +47,7 @@ class Dice:
 class Scene:
     r"""One scene in the making: a map of paints, a map of instances, a light."""
 
-    def __init__(self, height: int, width: int, dice: Dice) -> None:
+    def __init__(self, *, height: int, width: int, dice: Dice) -> None:
         self.height, self.width, self.dice = height, width, dice
         self.unit = min(height, width * 3 // 2)  # what counts as 64 pixels
         self.px = sprite.scale(self.unit)

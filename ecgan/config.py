@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 DOUBLINGS = {"normal": 5, "more": 6, "most": 7}
+Number = float | int
 
 
 class ConfigError(ValueError):
@@ -100,7 +101,7 @@ class ModelConfig:
 class ContrastConfig:
     r"""How pixels are drawn and compared by the contrastive loss; see chapter 07."""
 
-    temperature: float = 0.1
+    temperature: Number = 0.1
     per_class: int = 64
     dim: int = 128
     across_layouts: bool = True
@@ -119,23 +120,23 @@ class LossConfig:
     every pair.
     """
 
-    adversarial: float = 1.0
-    feature_matching: float = 10.0
-    perceptual: float = 10.0
-    contrastive: float = 1.0
-    similarity: float = 1.0
-    class_specific: float = 1.0
-    cross_entropy: float = 0.0
-    edge: float = 1.0
-    first: float = 1.0
-    final: float = 2.0
+    adversarial: Number = 1.0
+    feature_matching: Number = 10.0
+    perceptual: Number = 10.0
+    contrastive: Number = 1.0
+    similarity: Number = 1.0
+    class_specific: Number = 1.0
+    cross_entropy: Number = 0.0
+    edge: Number = 1.0
+    first: Number = 1.0
+    final: Number = 2.0
     perceptual_features: Literal["vgg19", "segmenter"] = "vgg19"
     similarity_pairs: int | None = 4096
     contrast: ContrastConfig = field(default_factory=ContrastConfig)
 
     def __post_init__(self):
         for name, value in vars(self).items():
-            if isinstance(value, float | int) and name != "similarity_pairs":
+            if isinstance(value, Number) and name != "similarity_pairs":
                 _require(
                     0 <= value < float("inf"),
                     f"losses.{name} is {value}; a weight is 0 (off) or a positive number",
@@ -162,12 +163,12 @@ class TrainingConfig:
 
     steps: int = 1000
     batch_size: int = 4
-    generator_rate: float = 1e-4
-    discriminator_rate: float = 4e-4
-    betas: tuple[float, float] = (0.0, 0.9)
-    constant: float = 0.5
+    generator_rate: Number = 1e-4
+    discriminator_rate: Number = 4e-4
+    betas: tuple[Number, Number] = (0.0, 0.9)
+    constant: Number = 0.5
     simultaneous: bool = True
-    ema: float = 0.0
+    ema: Number = 0.0
     seed: int = 0
 
     def __post_init__(self):

@@ -1,5 +1,6 @@
 r"""SPADE: normalisation that the layout modulates pixel by pixel, and its residual block (03)."""
 
+import torch
 import torch.nn.functional as F
 from einops import rearrange
 from jaxtyping import Float
@@ -7,14 +8,26 @@ from torch import Tensor, nn
 
 from ecgan.config import ModelConfig
 from ecgan.layers import LEAK, convolution
+from ecgan.neighbourhoods import Neighbourhoods, find
+
+
+def tracing() -> bool:
+    r"""True while a graph is recorded, which cannot depend on what a layout holds."""
+    return torch.compiler.is_compiling() or torch.jit.is_tracing() or torch.onnx.is_in_onnx_export()
 
 
 class LayoutPyramid:
-    r"""The semantic input ``b s h w`` at every size a network asks for, resized once (nearest)."""
+    r"""The semantic input ``b s h w`` at every size a network asks for, resized once (nearest).
 
-    def __init__(self, semantics: Float[Tensor, "b s h w"]):
+    ``gather`` lets SPADE compute each distinct neighbourhood once; by default on a CPU.
+    """
+
+    def __init__(self, semantics: Float[Tensor, "b s h w"], *, gather: bool | None = None):
         self.full = semantics
         self._levels = {tuple(semantics.shape[-2:]): semantics}
+        self._neighbourhoods: dict[tuple[int, int], Neighbourhoods | None] = {}
+        constant = not (semantics.requires_grad or tracing())
+        self.gather = constant and (semantics.device.type == "cpu" if gather is None else gather)
 
     def at(self, height: int, width: int) -> Float[Tensor, "b s {height} {width}"]:
         r"""The layout at ``height`` x ``width`` pixels."""
@@ -22,6 +35,13 @@ class LayoutPyramid:
         if size not in self._levels:
             self._levels[size] = F.interpolate(self.full, size=size, mode="nearest")
         return self._levels[size]
+
+    def neighbourhoods(self, height: int, width: int) -> Neighbourhoods | None:
+        r"""The distinct neighbourhoods at that size; None where convolving everywhere is better."""
+        size = (height, width)
+        if size not in self._neighbourhoods:
+            self._neighbourhoods[size] = find(self.at(*size)) if self.gather else None
+        return self._neighbourhoods[size]
 
 
 class SPADE(nn.Module):
@@ -41,11 +61,19 @@ class SPADE(nn.Module):
         self, x: Float[Tensor, "b c h w"], layout: LayoutPyramid
     ) -> Float[Tensor, "b c h w"]:
         r"""Modulate ``x`` by the layout at x's size."""
-        hidden = F.relu(self.shared(layout.at(*x.shape[-2:])))
         gamma, beta = rearrange(
-            self.modulation(hidden), "b (parts c) h w -> parts b c h w", parts=2
+            self.modulate(layout, *x.shape[-2:]), "b (parts c) h w -> parts b c h w", parts=2
         )
         return self.normalise(x) * (1 + gamma) + beta
+
+    def modulate(
+        self, layout: LayoutPyramid, height: int, width: int
+    ) -> Float[Tensor, "b c2 {height} {width}"]:
+        r"""Gamma and beta, one after the other, at every pixel."""
+        distinct = layout.neighbourhoods(height, width)
+        if distinct is not None:
+            return distinct.modulate(self.shared, self.modulation)
+        return self.modulation(F.relu(self.shared(layout.at(height, width))))
 
 
 class SPADEResBlock(nn.Module):

@@ -1,5 +1,6 @@
 r"""How the shipped toy models are made: segmenters first, then generators, then their scores."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,8 +22,8 @@ from ecgan.training import Trainer, toy_batches, train
 HELD_OUT_SEED = 1
 # Network, seed of its scenes, steps: the label generator, and a judge that shares nothing with it.
 SEGMENTERS = {
-    "toy_segmenter": (lambda: UNet(classes=len(toy.CLASSES), width=16), 2, 1200),
-    "toy_judge": (lambda: DilatedJudge(classes=len(toy.CLASSES), width=24), 3, 1200),
+    "toy_segmenter": (lambda: UNet(classes=len(toy.CLASSES), width=8), 2, 1000),
+    "toy_judge": (lambda: DilatedJudge(classes=len(toy.CLASSES), width=16), 3, 1000),
 }
 
 
@@ -38,7 +39,7 @@ def toy_variants() -> dict[str, Config]:
 
 
 def train_segmenter(
-    network: nn.Module, *, seed: int, steps: int, batch_size: int = 16, rate: float = 3e-3
+    network: nn.Module, *, seed: int, steps: int, batch_size: int = 8, rate: float = 4e-3
 ) -> nn.Module:
     r"""Fit a segmenter to toy scenes of ``seed`` by cross-entropy; rare classes weigh more [I].
 
@@ -108,14 +109,20 @@ def make_segmenter(name: str, *, folder: Path = WEIGHTS) -> nn.Module:
     return network
 
 
-def make_generator(name: str, *, folder: Path = WEIGHTS, steps: int | None = None) -> Trainer:
-    r"""Train and store the generator ``name`` of :func:`toy_variants`, and its projection head."""
+def make_generator(
+    name: str,
+    *,
+    folder: Path = WEIGHTS,
+    steps: int | None = None,
+    after_step: Callable[[int, Trainer], None] | None = None,
+) -> Trainer:
+    r"""Train and store the generator ``name`` of :func:`toy_variants`, and what goes with it."""
     config = toy_variants()[name]
     if steps is not None:
         config = replace(config, training=replace(config.training, steps=steps))
     segmenter = frozen(load(folder / "toy_segmenter.safetensors"))
     trainer = Trainer(config=config, segmenter=segmenter)
-    history = train(trainer, toy_batches(config))
+    history = train(trainer, toy_batches(config), after_step=after_step)
     notes = {"config": config.to_dict(), "history": history.rows}
     save(folder / f"{name}.safetensors", trainer.trained, half=True, notes=notes)
     if name == "toy":

@@ -167,9 +167,17 @@ class Trainer:
 
 
 def train(
-    trainer: Trainer, batches: Iterator[Batch], *, log_every: int = 50, seconds: float | None = None
+    trainer: Trainer,
+    batches: Iterator[Batch],
+    *,
+    log_every: int = 50,
+    seconds: float | None = None,
+    after_step: Callable[[int, Trainer], None] | None = None,
 ) -> History:
-    r"""Run the config's steps, or until ``seconds`` have passed; returns the logged rows."""
+    r"""Run the config's steps, or until ``seconds`` have passed; returns the logged rows.
+
+    ``after_step`` is called with each step's number and the trainer, to look or to save.
+    """
     steps, history, start = trainer.config.training.steps, History(), time.perf_counter()
     bar = tqdm(range(1, steps + 1), desc="training", disable=quiet())
     for step, batch in zip(bar, batches, strict=False):
@@ -184,6 +192,8 @@ def train(
             row = {name: value.item() for name, value in terms.items()}
             history.rows.append({"step": step, "seconds": elapsed} | row)
             bar.set_postfix(g=f"{sum(row.values()):.2f}")
+        if after_step is not None:
+            after_step(step, trainer)
         if late:
             break
     trainer.trained.eval()

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import torch
 from einops import einsum, rearrange, reduce
-from jaxtyping import Float, Int, Integer
+from jaxtyping import Bool, Float, Int, Integer
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
@@ -37,10 +37,12 @@ def affinity(probabilities: Float[Tensor, "b k h w"]) -> Float[Tensor, "b h*w h*
     return einsum(pixels, pixels, "b k m, b k n -> b m n")
 
 
-def pair_cost(affinities: Float[Tensor, "..."], same: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-    r"""Binary cross-entropy of each pair; a clamped pair gives no gradient."""
-    affinities = affinities.clamp(CLAMP, 1 - CLAMP)
-    return -(same * affinities.log() + (1 - same) * torch.log1p(-affinities))
+def pair_cost(affinities: Float[Tensor, "..."], same: Bool[Tensor, "..."]) -> Float[Tensor, "..."]:
+    r"""Binary cross-entropy of each pair; a clamped pair gives no gradient.
+
+    Targets are 0 or 1, so one logarithm a pair does: of the affinity, or of what it lacks to 1.
+    """
+    return -torch.where(same, affinities, 1 - affinities).clamp(CLAMP, 1 - CLAMP).log()
 
 
 def block_cost(rows, columns, row_labels, column_labels):
@@ -48,7 +50,7 @@ def block_cost(rows, columns, row_labels, column_labels):
     with torch.autocast(rows.device.type, enabled=False):  # it would go back to half precision
         affinities = einsum(rows, columns, "k m, k n -> m n")
     same = rearrange(row_labels, "m -> m 1") == rearrange(column_labels, "n -> 1 n")
-    return pair_cost(affinities, same.to(affinities.dtype)).sum()
+    return pair_cost(affinities, same).sum()
 
 
 def as_labels(target, classes: int, ignore: int) -> Int[Tensor, "b h w"]:
@@ -149,7 +151,7 @@ def affinity_bce_sampled(
         drawn = torch.randint(len(labels), (2, pairs), generator=generator, device=device)
         first, second = drawn.to(probabilities.device)
         affinities = reduce(pixels[:, first] * pixels[:, second], "k n -> n", "sum")
-        costs = pair_cost(affinities, (labels[first] == labels[second]).to(affinities.dtype))
+        costs = pair_cost(affinities, labels[first] == labels[second])
         means.append(costs.mean())
         variances.append(costs.detach().var() / pairs)
     if not means:

@@ -37,27 +37,27 @@ def tidy(notebook: NotebookNode, link: str) -> NotebookNode:
     rest = [line for line in rest if not line.startswith(LINK)]
     body = "\n".join(rest).strip()
     notebook.cells[0].source = "\n\n".join(part for part in (title, link, body) if part)
+    number = 0
     for cell in notebook.cells:
         kept = {key: cell.metadata[key] for key in KEPT_METADATA if cell.metadata.get(key)}
         cell.metadata = nbformat.from_dict(kept)
         cell.pop("attachments", None)
         if cell.cell_type == "code":
+            number += 1
             if "setup" in cell.metadata.get("tags", []):
                 cell.source = SETUP
-            cell.execution_count = None
-            cell.outputs = _kept_outputs(cell)
+            _keep_checked_output(cell, number)
     return notebook
 
 
-def _kept_outputs(cell: NotebookNode) -> list[NotebookNode]:
-    r"""What a marked cell printed or showed; nothing of the others."""
-    if not cell.source.lstrip().startswith(MARK):
-        return []
-    kept = [out for out in cell.outputs if out.get("name") != "stderr"]
-    for output in kept:
+def _keep_checked_output(cell: NotebookNode, number: int) -> None:
+    r"""What a marked cell printed or showed, with its place as the count; nothing of the others."""
+    marked = cell.source.startswith(MARK)
+    cell.outputs = [out for out in cell.outputs if marked and out.get("name") != "stderr"]
+    cell.execution_count = number if cell.outputs else None
+    for output in cell.outputs:
         if output.output_type == "execute_result":
-            output.execution_count = None
-    return kept
+            output.execution_count = number
 
 
 def run(path: Path) -> None:

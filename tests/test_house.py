@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import repository
-from chapters import ROOT, read, tags
+from chapters import ROOT
 
 
 def tracked() -> list[Path]:
@@ -132,7 +132,7 @@ def test_the_address_is_the_same_everywhere() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["https://github.com/some-one/ecgan.book", "https://github.com/a/b.git"]
+    "url", ["https://github.com/some-one/e.book", "https://github.com/a/b.git"]
 )
 def test_a_new_address_is_written_everywhere(url: str, tmp_path: Path, monkeypatch) -> None:
     old = repository.current()
@@ -187,10 +187,3 @@ def test_ruff_finds_nothing() -> None:
     command = [sys.executable, "-m", "ruff", "check", "."]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout
-
-
-def test_notebooks_hold_no_results_of_a_machine() -> None:
-    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        for cell in read(path).cells:
-            if cell.cell_type == "code" and "setup" not in tags(cell):
-                assert cell.execution_count is None

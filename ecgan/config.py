@@ -221,7 +221,7 @@ PRESETS: dict[str, Config] = {
             contrast=ContrastConfig(per_class=32, dim=32),
         ),
         training=TrainingConfig(
-            steps=2000, generator_rate=6e-4, discriminator_rate=6e-4, constant=0.5, ema=0.995
+            steps=1600, generator_rate=6e-4, discriminator_rate=6e-4, constant=0.5, ema=0.995
         ),
     ),
     "facades": Config(

@@ -53,9 +53,25 @@ class Terms:
         return sum(self.weighted.values())
 
 
-def segmenter_weights(levels: int) -> tuple[float, ...]:
-    r"""Weights for a segmenter in VGG's place: halved from each level to the next finer [I]."""
-    return tuple(2.0 ** (level + 1 - levels) for level in range(levels))
+class PixelsAndFeatures(nn.Module):
+    r"""The image itself, then a segmenter's feature maps: what stands in for VGG-19 [I].
+
+    A segmenter forgets colours that tell no class; VGG's first layer does not, so pixels stay in.
+    """
+
+    def __init__(self, *, segmenter: nn.Module):
+        super().__init__()
+        self.segmenter = segmenter
+
+    def forward(self, images: Float[Tensor, "b 3 h w"]) -> list[Float[Tensor, "b _ _ _"]]:
+        r"""Maps from pixels to the coarsest features."""
+        return [images, *self.segmenter.features(images)]
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        r"""1 for the pixels, 1 shared equally among the feature maps."""
+        levels = self.segmenter.config["depth"] + 1
+        return (1.0, *[1 / levels] * levels)
 
 
 class Objective(nn.Module):
@@ -98,10 +114,8 @@ class Objective(nn.Module):
     def _perceptual(self, vgg: nn.Module | None) -> PerceptualLoss:
         if self.config.losses.perceptual_features == "vgg19":
             return PerceptualLoss(extractor=vgg, weights=VGG_WEIGHTS)
-        levels = self.segmenter.config["depth"] + 1
-        return PerceptualLoss(
-            extractor=self.segmenter.features, weights=segmenter_weights(levels)
-        )
+        extractor = PixelsAndFeatures(segmenter=self.segmenter)
+        return PerceptualLoss(extractor=extractor, weights=extractor.weights)
 
     def _contrast(self) -> PixelContrast:
         model, contrast = self.config.model, self.config.losses.contrast
@@ -182,7 +196,11 @@ class Objective(nn.Module):
         r"""The discriminator's hinge terms, "fake" and "real", with the modalities' weights [R]."""
         share = {name: self.config.losses.modality(name) for name in judged_fake}
         raw = {
-            "fake": sum(w * hinge_discriminator(judged_fake[m], real=False) for m, w in share.items()),
-            "real": sum(w * hinge_discriminator(judged_real[m], real=True) for m, w in share.items()),
+            "fake": sum(
+                w * hinge_discriminator(judged_fake[m], real=False) for m, w in share.items()
+            ),
+            "real": sum(
+                w * hinge_discriminator(judged_real[m], real=True) for m, w in share.items()
+            ),
         }
         return Terms(raw, dict.fromkeys(raw, self.config.losses.adversarial))

@@ -20,6 +20,7 @@ SETUP = (ROOT / "book" / "setup_cell.py").read_text().strip()
 LINK = "[Run this chapter on Colab]"
 MARK = "# NBVAL_CHECK_OUTPUT"
 KEPT_METADATA = ("tags", "mystnb")
+SETUP_LABEL = {"code_prompt_show": "Show the setup cell", "code_prompt_hide": "Hide it"}
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
@@ -46,6 +47,7 @@ def tidy(notebook: NotebookNode, link: str) -> NotebookNode:
             number += 1
             if "setup" in cell.metadata.get("tags", []):
                 cell.source = SETUP
+                cell.metadata.mystnb = nbformat.from_dict(SETUP_LABEL)
             _keep_checked_output(cell, number)
     return notebook
 

@@ -79,7 +79,7 @@ class Histogram:
             half = SHOWN_CLASSES // 2
             between = f"    ... {len(lines) - 2 * half} between ..."
             lines = [*lines[:half], between, *lines[-half:]]
-        head = f"    {'id':>3s} {'class':{width}s}  % pixels   files"
+        head = f"    {'id':>3s} {'class':{width}s} % pixels   files"
         if self.missing:
             ids = ", ".join(str(k) for k in self.missing[:12])
             more = f" and {len(self.missing) - 12} more" if len(self.missing) > 12 else ""

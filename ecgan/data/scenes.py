@@ -3,7 +3,8 @@ r"""Which files of a folder belong together, and which are left over."""
 from pathlib import Path
 from typing import NamedTuple
 
-from ecgan.data.conventions import Convention
+from ecgan.data.conventions import CONVENTIONS, Convention, FolderError, recognise
+from ecgan.layouts import NEXT_STEP
 
 KINDS = ("images", "labels", "instances", "edges")
 
@@ -53,3 +54,45 @@ def list_scenes(root: Path, convention: Convention, split: str) -> Listing:
         if key in found["labels"]
     ]
     return Listing(scenes, {kind: len(found[kind]) for kind in KINDS}, trouble)
+
+
+def find_convention(root: Path, name: str | None = None) -> Convention:
+    r"""The convention of that name, or the one recognised. Raises :class:`FolderError`."""
+    if name is not None and name not in CONVENTIONS:
+        raise FolderError(f"no convention {name!r}; there are {', '.join(CONVENTIONS)}")
+    convention = recognise(root) if name is None else CONVENTIONS[name]
+    if convention is None:
+        raise FolderError(
+            f"{root} holds no folders of images and labels that are known; {NEXT_STEP} {root}"
+        )
+    return convention
+
+
+def complete_scenes(
+    root: Path, convention: Convention, split: str, *, instances: bool, edges: bool
+) -> list[Scene]:
+    r"""The scenes of a split, each with every file that is needed.
+
+    Raises :class:`FolderError` where a file has no partner or a needed map is missing.
+    """
+    listing = list_scenes(root, convention, split)
+    if listing.trouble:
+        kind, path, _ = listing.trouble[0]
+        raise FolderError(
+            f"{root} has {kind}, {len(listing.trouble)} in all, first "
+            f"{path.relative_to(root).as_posix()}; {NEXT_STEP}"
+        )
+    if not listing.scenes:
+        raise FolderError(f"{root} has not one scene for the split {split!r}; {NEXT_STEP}")
+    for kind, need in {"instance": instances, "edge": edges}.items():
+        lacking = [scene.key for scene in listing.scenes if getattr(scene, kind) is None]
+        if need and lacking:
+            way_out = {
+                "instance": "set instance_boundaries=False",
+                "edge": 'let them be found: edges="compute"',
+            }
+            raise FolderError(
+                f"{root} has no {kind} map for {len(lacking)} scenes, first {lacking[0]}; add "
+                f"them, or {way_out[kind]}"
+            )
+    return listing.scenes

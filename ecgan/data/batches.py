@@ -1,0 +1,136 @@
+r"""From the samples of a folder to training batches on a device, endless and in a known order."""
+
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import torch
+from einops import rearrange, repeat
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from ecgan.config import Config
+from ecgan.data.conventions import FolderError
+from ecgan.data.folders import FolderDataset, Sample, read_picture, to_unit
+from ecgan.data.scenes import find_convention, list_scenes
+from ecgan.edges import AUTHORS, Canny, canny, edge_maps
+from ecgan.layouts import semantics
+from ecgan.losses.objective import Batch
+
+
+def find_edges(
+    samples: list[Sample], *, device: torch.device | str = "cpu", settings: Canny = AUTHORS
+) -> Float[Tensor, "b 3 h w"]:
+    r"""Edge targets on ``device``: Canny at full resolution, then cut as each image was [R].
+
+    Pictures of one size go through Canny together.
+    """
+    edges: list[Tensor | None] = [sample.edges for sample in samples]
+    sizes: dict[tuple[int, ...], list[int]] = {}
+    for index, sample in enumerate(samples):
+        if sample.edges is None:
+            sizes.setdefault(tuple(sample.photo.shape), []).append(index)
+    for indices in sizes.values():
+        photos = torch.stack([samples[index].photo for index in indices]).to(device)
+        for index, lines in zip(indices, edge_maps(to_unit(photos), settings=settings)):
+            # The three channels are equal: one is enough to resize.
+            cut = samples[index].geometry.of_picture(lines[:1])
+            edges[index] = repeat(cut, "1 h w -> c h w", c=3)
+    return torch.stack([lines.to(device) for lines in edges])
+
+
+def assemble(
+    samples: list[Sample],
+    *,
+    config: Config,
+    device: torch.device | str = "cpu",
+    settings: Canny = AUTHORS,
+) -> Batch:
+    r"""A batch of samples on ``device``, with one-hot layouts and edge targets."""
+    labels = torch.stack([sample.labels for sample in samples]).to(device)
+    instances = torch.stack([sample.instances for sample in samples]).to(device)
+    images = torch.stack([sample.image for sample in samples]).to(device)
+    layout = semantics(labels, instances, config=config.model)
+    return Batch(labels, layout, images, find_edges(samples, device=device, settings=settings))
+
+
+class _Order:
+    r"""The batches of one epoch as lists of indices, shuffled by (seed, epoch)."""
+
+    def __init__(self, dataset: FolderDataset, batch_size: int):
+        self.dataset, self.batch_size = dataset, batch_size
+        self.epoch, self.skip = 0, 0
+
+    @property
+    def whole(self) -> int:
+        r"""Batches an epoch; what is left over waits for another epoch."""
+        return len(self.dataset) // self.batch_size
+
+    def __len__(self) -> int:
+        return self.whole - self.skip
+
+    def __iter__(self) -> Iterator[list[int]]:
+        shuffled = np.random.default_rng((self.dataset.seed, self.epoch)).permutation(
+            len(self.dataset)
+        )
+        for number in range(self.skip, self.whole):
+            yield shuffled[number * self.batch_size : (number + 1) * self.batch_size].tolist()
+
+
+def folder_batches(
+    dataset: FolderDataset,
+    *,
+    device: torch.device | str = "cpu",
+    workers: int = 0,
+    start: int = 0,
+    settings: Canny = AUTHORS,
+) -> Iterator[Batch]:
+    r"""Endless batches of ``dataset.config.training.batch_size``, from step ``start`` on.
+
+    The batch of a step depends on the data, the seed and the step alone, however many ``workers``
+    (processes that read files; 0 for none) there are. Raises :class:`FolderError` where there are
+    fewer scenes than one batch takes.
+    """
+    order = _Order(dataset, dataset.config.training.batch_size)
+    if not order.whole:
+        raise FolderError(
+            f"{dataset.root} has {len(dataset)} scenes, fewer than one batch of "
+            f"{order.batch_size}; lower batch_size, or add scenes"
+        )
+    loader = DataLoader(
+        dataset,
+        batch_sampler=order,
+        collate_fn=list,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+    )
+    first, order.skip = divmod(start, order.whole)
+    for epoch in count(first):
+        order.epoch = epoch
+        dataset.set_epoch(epoch)
+        for samples in loader:
+            yield assemble(samples, config=dataset.config, device=device, settings=settings)
+        order.skip = 0
+
+
+def write_edges(
+    folder: str | Path, *, split: str = "train", settings: Canny = AUTHORS
+) -> list[Path]:
+    r"""Write each image's edge map, 0 and 255, where ``FolderDataset(edges="read")`` looks for it.
+
+    Worth it for large photographs on a machine without a GPU. Returns the files written.
+    """
+    root, written = Path(folder), []
+    convention = find_convention(root)
+    top = root / convention.edges.folder.format(split=convention.folder_of(split))
+    for scene in list_scenes(root, convention, split).scenes:
+        photo = rearrange(read_picture(scene.image), "c h w -> 1 c h w")
+        lines = rearrange(canny(to_unit(photo), settings=settings), "1 h w -> h w")
+        path = top / f"{scene.key}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((lines.byte() * 255).numpy()).save(path)
+        written.append(path)
+    return written

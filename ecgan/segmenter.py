@@ -15,6 +15,9 @@ from ecgan.config import ConfigError
 class Segmenter(Protocol):
     r"""What a label generator offers: class scores and feature maps of images in [-1, 1]."""
 
+    levels: int
+    """How many feature maps :meth:`features` gives."""
+
     def __call__(self, images: Tensor) -> Tensor:
         r"""Class scores (logits) ``b k h w`` of images ``b 3 h w``."""
         ...
@@ -54,6 +57,7 @@ class UNet(nn.Module):
         self.config = {"classes": classes, "width": width, "depth": depth}
         if classes < 2 or width < 1 or depth < 1:
             raise ConfigError(f"a U-Net needs 2 classes, width 1, depth 1 or more: {self.config}")
+        self.levels = depth + 1
         widths = [width * 2**level for level in range(depth + 1)]
         self.down = nn.ModuleList(
             DoubleConvolution(before, after)
@@ -90,13 +94,14 @@ class UNet(nn.Module):
 class DilatedJudge(nn.Module):
     r"""A judge that shares nothing with the loss: no halving, no skips, dilated instead [I].
 
-    Full-resolution blocks with growing dilation, ELU-free and without a U-Net's path, so that a
-    generator cannot please it merely by having pleased the label generator.
+    Full-resolution blocks with growing dilation, and none of a U-Net's path, so that a generator
+    cannot please it merely by having pleased the label generator.
     """
 
     def __init__(self, *, classes: int, width: int = 24, dilations: tuple[int, ...] = (1, 2, 4, 8)):
         super().__init__()
         self.config = {"classes": classes, "width": width, "dilations": tuple(dilations)}
+        self.levels = len(dilations)
         self.blocks = nn.ModuleList(
             DoubleConvolution(before, width, dilation=dilation)
             for before, dilation in zip(

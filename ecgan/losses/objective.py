@@ -16,6 +16,7 @@ from ecgan.losses.finite import require_finite
 from ecgan.losses.perceptual import VGG_WEIGHTS, PerceptualLoss
 from ecgan.losses.pixel_contrast import PixelContrast
 from ecgan.losses.similarity import affinity_bce, affinity_bce_sampled
+from ecgan.segmenter import frozen
 
 Judged = dict[str, list[list[Tensor]]]
 
@@ -70,15 +71,15 @@ class PixelsAndFeatures(nn.Module):
     @property
     def weights(self) -> tuple[float, ...]:
         r"""1 for the pixels, 1 shared equally among the feature maps."""
-        levels = self.segmenter.config["depth"] + 1
+        levels = self.segmenter.levels
         return (1.0, *[1 / levels] * levels)
 
 
 class Objective(nn.Module):
     r"""Sums the losses of ``config.losses``; a term of weight 0 is not computed.
 
-    ``segmenter`` (frozen) is the label generator of the similarity and cross-entropy terms, and
-    the perceptual features' source where the config says so; ``vgg`` are the published features.
+    ``segmenter``, frozen here, is the label generator of the similarity and cross-entropy terms,
+    and the perceptual features' source where the config says so; ``vgg`` gives the published ones.
     Its own parameters, the projection heads and the class-specific decoder, are trained with the
     generator. Raises :class:`ConfigError` where a term lacks its network.
     """
@@ -102,7 +103,7 @@ class Objective(nn.Module):
                 "the perceptual loss needs VGG-19: pass vgg=ecgan.losses.vgg.published_vgg19(), "
                 "or set perceptual=0, or perceptual_features='segmenter'"
             )
-        self.segmenter = segmenter
+        self.segmenter = None if segmenter is None else frozen(segmenter)
         self.perceptual = self._perceptual(vgg) if weights.perceptual else None
         self.contrast = self._contrast() if weights.contrastive else None
         self.decoder = (
@@ -132,6 +133,13 @@ class Objective(nn.Module):
             memory_per_class=contrast.memory_per_class,
             classes=model.classes,
         )
+
+    def train(self, mode: bool = True) -> "Objective":
+        r"""Training mode for what is trained here; the label generator stays as it is."""
+        super().train(mode)
+        if self.segmenter is not None:
+            self.segmenter.eval()
+        return self
 
     def own_parameters(self) -> list[nn.Parameter]:
         r"""What is trained here, beside the generator."""
@@ -181,7 +189,8 @@ class Objective(nn.Module):
             return raw
         scores = self.segmenter(final)
         if weights.cross_entropy:
-            raw["cross_entropy"] = F.cross_entropy(scores, labels, ignore_index=IGNORE)
+            total = F.cross_entropy(scores, labels, ignore_index=IGNORE, reduction="sum")
+            raw["cross_entropy"] = total / (labels != IGNORE).sum().clamp(min=1)
         if weights.similarity:
             probabilities = scores.softmax(dim=1)
             pairs = weights.similarity_pairs

@@ -1,5 +1,6 @@
 r"""Label generators: images back to class scores, one small protocol (chapter 06)."""
 
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -98,7 +99,7 @@ class DilatedJudge(nn.Module):
     cannot please it merely by having pleased the label generator.
     """
 
-    def __init__(self, *, classes: int, width: int = 24, dilations: tuple[int, ...] = (1, 2, 4, 8)):
+    def __init__(self, *, classes: int, width: int = 24, dilations: Sequence[int] = (1, 2, 4, 8)):
         super().__init__()
         self.config = {"classes": classes, "width": width, "dilations": tuple(dilations)}
         self.levels = len(dilations)

@@ -1,4 +1,4 @@
-r"""The slider: every frame is there with its text, one is shown, and it can be reached by keyboard."""
+r"""The slider: every frame with its text, one of them shown, and within reach of the keyboard."""
 
 import numpy as np
 import pytest

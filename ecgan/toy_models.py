@@ -7,19 +7,23 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from einops import rearrange
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.optim.swa_utils import update_bn
 from tqdm import tqdm
 
 from ecgan.checkpoint import WEIGHTS, load, save
 from ecgan.config import Config, preset
 from ecgan.data import toy
+from ecgan.generator import Generator
+from ecgan.layouts import semantics
 from ecgan.metrics import accuracy, confusion, frechet_distance, iou, mean_iou, pooled
 from ecgan.progress import quiet
 from ecgan.segmenter import DilatedJudge, UNet, frozen
 from ecgan.training import Trainer, toy_batches, train
 
 HELD_OUT_SEED = 1
+SETTLING_SCENES = 800
 # Network, seed of its scenes, steps: the label generator, and a judge that shares nothing with it.
 SEGMENTERS = {
     "toy_segmenter": (lambda: UNet(classes=len(toy.CLASSES), width=8), 2, 1000),
@@ -47,7 +51,8 @@ def train_segmenter(
     """
     torch.manual_seed(seed)
     scenes = toy.scenes(2048, seed=seed)
-    counts = torch.bincount(rearrange(scenes.labels, "b h w -> (b h w)"), minlength=len(toy.CLASSES))
+    pixels = rearrange(scenes.labels, "b h w -> (b h w)")
+    counts = torch.bincount(pixels, minlength=len(toy.CLASSES))
     weights = (counts.sum() / counts).sqrt()
     optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps)
@@ -109,25 +114,42 @@ def make_segmenter(name: str, *, folder: Path = WEIGHTS) -> nn.Module:
     return network
 
 
+def settle(generator: Generator, labels: Int[Tensor, "b h w"], *, batch_size: int = 4) -> None:
+    r"""Make an averaged generator consistent: batch statistics and spectral norms of its weights.
+
+    Averages of running means, and of the power iteration's unit vectors, belong to no weights at
+    all; one pass over ``labels`` measures both anew. Without it the pictures come out garish.
+    """
+    layouts = (semantics(part, config=generator.config) for part in labels.split(batch_size))
+    update_bn(layouts, generator)
+    generator.eval()
+
+
 def make_generator(
     name: str,
     *,
     folder: Path = WEIGHTS,
     steps: int | None = None,
     after_step: Callable[[int, Trainer], None] | None = None,
-) -> Trainer:
-    r"""Train and store the generator ``name`` of :func:`toy_variants`, and what goes with it."""
+) -> Generator:
+    r"""Train and store the generator ``name`` of :func:`toy_variants`, and what goes with it.
+
+    Stored in half precision, then settled as stored.
+    """
     config = toy_variants()[name]
     if steps is not None:
         config = replace(config, training=replace(config.training, steps=steps))
     segmenter = frozen(load(folder / "toy_segmenter.safetensors"))
     trainer = Trainer(config=config, segmenter=segmenter)
     history = train(trainer, toy_batches(config), after_step=after_step)
-    notes = {"config": config.to_dict(), "history": history.rows}
-    save(folder / f"{name}.safetensors", trainer.trained, half=True, notes=notes)
+    path, notes = folder / f"{name}.safetensors", {"config": config.to_dict()}
+    save(path, trainer.trained, half=True)
+    generator = load(path)
+    settle(generator, toy.scenes(SETTLING_SCENES, seed=0).labels)
+    save(path, generator, half=True, notes=notes | {"history": history.rows})
     if name == "toy":
         save(folder / "toy_discriminator.safetensors", trainer.discriminator, half=True)
         head = trainer.objective.contrast.heads[-1]
         shape = {"channels": head.hidden.in_channels, "dim": head.out.out_channels}
         save(folder / "toy_projection.safetensors", head, config=shape, half=True)
-    return trainer
+    return generator

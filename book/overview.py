@@ -1,0 +1,24 @@
+r"""Draws `_static/overview.png`: a held-out layout and what the shipped toy generator makes of it."""
+
+from pathlib import Path
+
+from ecgan.checkpoint import shipped
+from ecgan.data import toy
+from ecgan.figures import layout_rgb, strip, to_rgb, use_style
+from ecgan.synthesis import synthesize
+
+PICTURE = Path(__file__).parent / "_static" / "overview.png"
+SCENE = 9
+
+
+def main() -> None:
+    use_style()
+    labels = toy.scenes(1, seed=1, start=SCENE).labels
+    made = synthesize(shipped("toy"), labels)
+    pictures = [layout_rgb(labels)[0], *(to_rgb(p)[0] for p in (made.edge, made.first, made.final))]
+    figure = strip(pictures, ["layout", "edge map", "first image", "final image"])
+    figure.savefig(PICTURE, dpi=150)
+
+
+if __name__ == "__main__":
+    main()

@@ -123,8 +123,7 @@ def test_labels_are_unique_in_the_book() -> None:
         for cell in read(path).cells:
             name = cell.metadata.get("mystnb", {}).get("figure", {}).get("name")
             labels.update([name] if name else [])
-            labels.update(re.findall(r"^\$\$ *\(([\w-]+)\)", cell.source, re.MULTILINE))
-            labels.update(re.findall(r"\$\$ +\(([\w-]+)\)$", cell.source, re.MULTILINE))
+            labels.update(re.findall(r"\$\$ *\(([\w-]+)\)$", cell.source, re.MULTILINE))
     assert [label for label, count in labels.items() if count > 1] == []
 
 

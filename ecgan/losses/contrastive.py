@@ -26,6 +26,7 @@ def unit(vectors: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
 
 
 def check_temperature(temperature: float | int) -> None:
+    r"""Raise ``ValueError`` unless the temperature is above 0 and finite."""
     if not 0 < temperature < float("inf"):
         raise ValueError(
             f"contrastive loss: temperature {temperature}; it divides the similarities, so it must "

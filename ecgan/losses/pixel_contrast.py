@@ -32,6 +32,7 @@ class ProjectionHead(nn.Module):
         self.out = nn.Conv2d(channels, dim, 1)
 
     def forward(self, features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h w"]:
+        r"""Embeddings of a whole map, of any length: the loss normalises."""
         return self.out(F.relu(self.hidden(features.to(self.out.weight.dtype))))
 
     def project(self, samples: Float[Tensor, "n c"]) -> Float[Tensor, "n d"]:
@@ -50,6 +51,7 @@ class Samples(NamedTuple):
 
 
 def join(parts: Sequence[Samples]) -> Samples:
+    r"""Several sets of samples as one."""
     return parts[0] if len(parts) == 1 else Samples(*(torch.cat(field) for field in zip(*parts)))
 
 

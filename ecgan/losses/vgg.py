@@ -53,11 +53,13 @@ class VGG19(nn.Module):
 
 
 def sha256(path: Path) -> str:
+    r"""The file's SHA-256 in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def refuse(reason: str, url: str = URL) -> WeightsUnavailable:
+    r"""The error for ``reason``, with the three ways out."""
     return WeightsUnavailable(
         f"perceptual loss: {reason}. Either download {url} on a machine that can, and set "
         f"{VARIABLE}=/path/to/the/file; or switch the loss off (weight 0); or, for the toy world, "

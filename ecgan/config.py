@@ -147,7 +147,7 @@ class LossConfig:
             f'"vgg19", "segmenter"',
         )
 
-    def modality(self, name: str) -> float:
+    def modality(self, name: str) -> Number:
         r"""Weight of "edge", "first" or "final"."""
         return {"edge": self.edge, "first": self.first, "final": self.final}[name]
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from ecgan.config import Config, ConfigError, TrainingConfig
+from ecgan.config import Config, ConfigError, Number, TrainingConfig
 from ecgan.data import toy
 from ecgan.discriminator import Discriminator, judge
 from ecgan.edges import TOY, edge_maps
@@ -171,7 +171,7 @@ def train(
     batches: Iterator[Batch],
     *,
     log_every: int = 50,
-    seconds: float | None = None,
+    seconds: Number | None = None,
     after_step: Callable[[int, Trainer], None] | None = None,
 ) -> History:
     r"""Run the config's steps, or until ``seconds`` have passed; returns the logged rows.

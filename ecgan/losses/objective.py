@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from ecgan.config import Config, ConfigError
+from ecgan.config import Config, ConfigError, Number
 from ecgan.generator import Synthesis
 from ecgan.layouts import IGNORE
 from ecgan.losses.adversarial import feature_matching, hinge_discriminator, hinge_generator
@@ -39,7 +39,7 @@ class Terms:
     r"""Loss terms by name: ``raw`` values and their ``weights``."""
 
     raw: dict[str, Tensor]
-    weights: dict[str, float]
+    weights: dict[str, Number]
 
     @property
     def weighted(self) -> dict[str, Tensor]:

@@ -12,6 +12,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+import build
 import repository
 from chapters import ROOT
 
@@ -187,3 +188,18 @@ def test_ruff_finds_nothing() -> None:
     command = [sys.executable, "-m", "ruff", "check", "."]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout
+
+
+def test_the_books_cache_notices_the_package_and_the_lock(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(build, "ROOT", tmp_path)
+    package, lock_file = tmp_path / "ecgan" / "edges.py", tmp_path / "requirements.lock"
+    package.parent.mkdir()
+    prints = []
+    for path, text in [(lock_file, "a"), (lock_file, "b"), (package, "a"), (package, "b")]:
+        path.write_text(text)
+        prints.append(build.fingerprint())
+    assert len(set(prints)) == 4
+    (tmp_path / "ecgan" / "__pycache__").mkdir()
+    (tmp_path / "ecgan" / "__pycache__" / "edges.pyc").write_text("compiled")
+    (tmp_path / "README.md").write_text("prose")
+    assert build.fingerprint() == prints[-1]

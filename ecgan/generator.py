@@ -70,7 +70,7 @@ class SharedEncoder(nn.Module):
         self.entry = convolution(config.semantic_channels, wide)
         widths = [wide, wide, wide, wide, *narrowing]
         self.blocks = nn.ModuleList(
-            SPADEResBlock(before, after, config=config)
+            SPADEResBlock(channels_in=before, channels_out=after, config=config)
             for before, after in zip(widths[:-1], widths[1:], strict=True)
         )
         # The head stays small, "normal" keeps the size before the second middle block.

@@ -36,7 +36,7 @@ def frozen(segmenter: nn.Module) -> nn.Module:
 class DoubleConvolution(nn.Sequential):
     r"""Twice 3 x 3 convolution, batch norm, ReLU."""
 
-    def __init__(self, channels_in: int, channels_out: int, *, dilation: int = 1):
+    def __init__(self, *, channels_in: int, channels_out: int, dilation: int = 1):
         layers = []
         for before in (channels_in, channels_out):
             conv = nn.Conv2d(
@@ -61,11 +61,11 @@ class UNet(nn.Module):
         self.levels = depth + 1
         widths = [width * 2**level for level in range(depth + 1)]
         self.down = nn.ModuleList(
-            DoubleConvolution(before, after)
+            DoubleConvolution(channels_in=before, channels_out=after)
             for before, after in zip([3, *widths[:-1]], widths, strict=True)
         )
         self.up = nn.ModuleList(
-            DoubleConvolution(below + beside, beside)
+            DoubleConvolution(channels_in=below + beside, channels_out=beside)
             for beside, below in reversed(list(zip(widths[:-1], widths[1:], strict=True)))
         )
         self.score = nn.Conv2d(width, classes, 1)
@@ -104,7 +104,7 @@ class DilatedJudge(nn.Module):
         self.config = {"classes": classes, "width": width, "dilations": tuple(dilations)}
         self.levels = len(dilations)
         self.blocks = nn.ModuleList(
-            DoubleConvolution(before, width, dilation=dilation)
+            DoubleConvolution(channels_in=before, channels_out=width, dilation=dilation)
             for before, dilation in zip(
                 [3, *[width] * (len(dilations) - 1)], dilations, strict=True
             )

@@ -31,7 +31,7 @@ class LayoutPyramid:
 
     def at(self, height: int, width: int) -> Float[Tensor, "b s {height} {width}"]:
         r"""The layout at ``height`` x ``width`` pixels."""
-        size = (height, width)
+        size = (int(height), int(width))  # a trace hands over tensors
         if size not in self._levels:
             self._levels[size] = F.interpolate(self.full, size=size, mode="nearest")
         return self._levels[size]
@@ -82,7 +82,7 @@ class SPADEResBlock(nn.Module):
     The shortcut is the identity, or SPADE and a 1 x 1 convolution where the widths differ.
     """
 
-    def __init__(self, channels_in: int, channels_out: int, *, config: ModelConfig):
+    def __init__(self, *, channels_in: int, channels_out: int, config: ModelConfig):
         super().__init__()
         middle = min(channels_in, channels_out)
         self.norm_0 = SPADE(channels_in, config=config)

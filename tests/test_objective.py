@@ -311,7 +311,8 @@ def test_the_label_generator_stays_frozen():
 
 
 def test_a_term_that_is_not_finite_is_named():
-    terms = Terms({"a": torch.tensor(1.0), "b": torch.tensor(float("nan"))}, {"a": 1, "b": 2})
+    raw = {"a": torch.tensor(1.0), "b": torch.tensor(float("nan"))}
+    terms = Terms(raw=raw, weights={"a": 1, "b": 2})
     with pytest.raises(NonFiniteLoss, match="b loss"):
         _ = terms.total
 

@@ -55,7 +55,7 @@ def test_spade_is_its_formula(size):
 
 @pytest.mark.parametrize("widths", [(6, 6), (6, 4), (4, 6)])
 def test_the_block_is_its_formula(widths):
-    block = SPADEResBlock(*widths, config=CONFIG).eval()
+    block = SPADEResBlock(channels_in=widths[0], channels_out=widths[1], config=CONFIG).eval()
     weights = reference.Weights(twin_state(block))
     x, layout = torch.randn(2, widths[0], 8, 8), random_pyramid()
     with torch.no_grad():

@@ -34,7 +34,7 @@ class Batch(NamedTuple):
         return {name: self.edges if name == "edge" else self.images for name in names}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Terms:
     r"""Loss terms by name: ``raw`` values and their ``weights``."""
 
@@ -181,7 +181,7 @@ class Objective(nn.Module):
                 image, batch.images, batch.labels, classes=classes
             )
         raw |= self._label_terms(made.final, batch.labels)
-        return Terms(raw, {name: getattr(weights, name) for name in raw})
+        return Terms(raw=raw, weights={name: getattr(weights, name) for name in raw})
 
     def _label_terms(self, final: Tensor, labels: Tensor) -> dict[str, Tensor]:
         weights, raw = self.config.losses, {}
@@ -212,4 +212,4 @@ class Objective(nn.Module):
                 w * hinge_discriminator(judged_real[m], real=True) for m, w in share.items()
             ),
         }
-        return Terms(raw, dict.fromkeys(raw, self.config.losses.adversarial))
+        return Terms(raw=raw, weights=dict.fromkeys(raw, self.config.losses.adversarial))

@@ -1,4 +1,4 @@
-r"""Draws `_static/overview.png`: a held-out layout and what the shipped toy generator makes of it."""
+r"""Draws `_static/overview.png`: a held-out layout and what the toy generator makes of it."""
 
 from pathlib import Path
 
@@ -15,8 +15,9 @@ def main() -> None:
     use_style()
     labels = toy.scenes(1, seed=1, start=SCENE).labels
     made = synthesize(shipped("toy"), labels)
-    pictures = [layout_rgb(labels)[0], *(to_rgb(p)[0] for p in (made.edge, made.first, made.final))]
-    figure = strip(pictures, ["layout", "edge map", "first image", "final image"])
+    pictures = [to_rgb(picture)[0] for picture in (made.edge, made.first, made.final)]
+    titles = ["layout", "edge map", "first image", "final image"]
+    figure = strip([layout_rgb(labels)[0], *pictures], titles)
     figure.savefig(PICTURE, dpi=150)
 
 

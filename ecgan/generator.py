@@ -196,7 +196,7 @@ class Generator(nn.Module):
     def forward(self, semantics: Tensor) -> Synthesis:
         r"""Edge map, first and final image, and the features between, for a batch of layouts."""
         self._check(semantics)
-        scales = self.encoder(LayoutPyramid(semantics))
+        scales = self.encoder(self.pyramid(semantics))
         features = scales[-1]
         edge, edge_features = None, []
         if self.edge_generator is not None:
@@ -221,6 +221,10 @@ class Generator(nn.Module):
             class_maps=maps,
             gates=gates,
         )
+
+    def pyramid(self, semantics: Tensor) -> LayoutPyramid:
+        r"""The layout at every size; a hook for other ways to prepare it."""
+        return LayoutPyramid(semantics)
 
     def _check(self, semantics: Tensor) -> None:
         config = self.config

@@ -3,7 +3,7 @@ r"""Pictures of ids: reading a label or instance file as numbers, with errors a 
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Integer
 from PIL import Image, UnidentifiedImageError
 
 from ecgan.data.conventions import FolderError
@@ -23,7 +23,7 @@ def open_picture(path: Path) -> Image.Image:
     except UnidentifiedImageError as error:
         raise FolderError(f"{path} is not an image; delete it or fetch it again") from error
     except OSError as error:
-        raise FolderError(f"{path} cannot be read ({error})") from error
+        raise FolderError(f"{path} is damaged or cannot be opened ({error})") from error
 
 
 def decode(image: Image.Image, path: Path) -> None:
@@ -36,7 +36,7 @@ def decode(image: Image.Image, path: Path) -> None:
         ) from error
 
 
-def read_ids(path: Path) -> Int[np.ndarray, "h w"]:
+def read_ids(path: Path) -> Integer[np.ndarray, "h w"]:
     r"""The whole numbers of a grey or palette picture, in the file's own integer type.
 
     Raises :class:`ColourLabelError` for a colour picture, :class:`FolderError` for what cannot be

@@ -1,52 +1,31 @@
-r"""How much memory a config will take: its networks run on tensors that hold no numbers."""
+r"""How much memory a config will take, told from small copies of its networks.
+
+The bytes that a step keeps are a constant plus one share each for the networks' width, SPADE's
+width and the classes, times the pixels; parameters are a parabola in the width. So a few small
+copies say what the whole will take, in a second and without holding it.
+"""
 
 import weakref
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import NamedTuple
 
+import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from jaxtyping import Float
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
-from ecgan.config import Config
+from ecgan.config import Config, ModelConfig
 from ecgan.discriminator import Discriminator, judge
 from ecgan.generator import Generator
+from ecgan.layouts import one_hot
 
 FLOAT = 4  # bytes of a 32-bit number
-ADAM = 2 * FLOAT  # its two moments, a parameter
+STATES = 4 * FLOAT  # a parameter, its gradient, Adam's two moments
+BATCH = 7  # pictures; no number of channels here is a multiple, which tells them from weights
 
-
-class _Peak(TorchDispatchMode):
-    r"""Adds up the bytes of all tensors alive, and remembers the most there ever were."""
-
-    def __init__(self):
-        super().__init__()
-        self.alive, self.most, self._known = 0, 0, {}
-
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        made = function(*args, **(kwargs or {}))
-        for tensor in tree_leaves(made):
-            if isinstance(tensor, Tensor):
-                self._count(tensor.untyped_storage())
-        return made
-
-    def _count(self, storage) -> None:
-        name, size = id(storage), storage.nbytes()
-        if name in self._known:
-            return
-
-        def gone(_):
-            del self._known[name]
-            self.alive -= size
-
-        self._known[name] = weakref.ref(storage, gone)
-        self.alive += size
-        self.most = max(self.most, self.alive)
-
-
-def _parameters(network: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in network.parameters())
+REAL = ("edge", "image")  # what the discriminator sees of a scene beside the fakes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,51 +39,120 @@ class Memory:
     discriminator: int
 
 
-def _inference(generator: Generator, layout: Tensor) -> int:
-    generator.eval()
-    with torch.no_grad(), _Peak() as peak:
-        generator(layout)
+class _Alive(TorchFunctionMode):
+    r"""Adds up the bytes of the activations alive, and remembers the most there ever were."""
+
+    def __init__(self):
+        super().__init__()
+        self.alive, self.most, self._known = 0, 0, {}
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        made = function(*args, **(kwargs or {}))
+        if isinstance(made, Tensor) and _is_activation(made):
+            self._count(made.untyped_storage())
+        return made
+
+    def _count(self, storage: torch.UntypedStorage) -> None:
+        place, size = storage.data_ptr(), storage.nbytes()
+        if place in self._known:
+            return
+
+        def gone(_):
+            del self._known[place]
+            self.alive -= size
+
+        self._known[place] = weakref.ref(storage, gone)
+        self.alive += size
+        self.most = max(self.most, self.alive)
+
+
+def _is_activation(tensor: Tensor) -> bool:
+    return tensor.ndim == 4 and tensor.shape[0] % BATCH == 0
+
+
+class _Networks(NamedTuple):
+    generator: Generator
+    discriminator: Discriminator
+
+    def parameters(self) -> list[int]:
+        r"""Numbers of parameters of both."""
+        return [sum(weight.numel() for weight in network.parameters()) for network in self]
+
+
+def _build(model: ModelConfig, width: int, **changes) -> _Networks:
+    cap = model.max_channels and max(width, round(model.max_channels * width / model.base_channels))
+    side = 2 * 2**model.doublings
+    changes = {"base_channels": width, "max_channels": cap, "height": side, "width": side} | changes
+    narrow = replace(model, **changes)
+    return _Networks(Generator(narrow), Discriminator(narrow))
+
+
+def _activations(networks: _Networks) -> Float[np.ndarray, "2"]:
+    r"""Bytes a pixel of one picture: what backward needs, and the most alive in a synthesis."""
+    generator, discriminator = networks
+    model = generator.config
+    # Noise: no neighbourhood of labels occurs twice, so nothing can be computed once for many.
+    labels = torch.randint(model.semantic_channels, (BATCH, model.height, model.width))
+    layout = one_hot(labels, classes=model.semantic_channels)
+    with torch.no_grad(), _Alive() as drawing:
+        generator.eval()(layout)
+    kept = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        if _is_activation(tensor):
+            storage = tensor.untyped_storage()
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
     generator.train()
-    return peak.most + FLOAT * _parameters(generator) + FLOAT * layout.numel()
-
-
-def _training(
-    generator: Generator, discriminator: Discriminator, layout: Tensor, images: Tensor
-) -> int:
-    with _Peak() as peak:
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         made = generator(layout)
         pictures = made.pictures()
         fake = judge(discriminator, layout, pictures)
-        real = judge(discriminator, layout, dict.fromkeys(("edge", "image"), images))
-        maps = tree_leaves((fake, real))
-        sum(values.mean() for values in maps).backward()
-        alive = peak.most
-    del made, pictures, fake, real, maps
-    return alive + FLOAT * (2 * images.numel() + layout.numel())
+        real = judge(discriminator, layout, {name: layout[:, :3].clone() for name in REAL})
+    del made, pictures, fake, real
+    pixels = BATCH * model.height * model.width
+    return np.array([sum(kept.values()), drawing.most]) / pixels
+
+
+def _whole_activations(model: ModelConfig) -> Float[np.ndarray, "2"]:
+    r"""The same for the whole model: from a small copy, a step along each width at a time."""
+    small = {"base_channels": 2, "spade_hidden": 4, "classes": 4}
+    steps = {"base_channels": 2, "spade_hidden": 16, "classes": 4}
+    least = _activations(_build(model, 2, **small))
+    whole = least
+    for name, step in steps.items():
+        changed = small | {name: small[name] + step}
+        wider = _activations(_build(model, changed["base_channels"], **changed))
+        whole = whole + (wider - least) * (getattr(model, name) - small[name]) / step
+    return whole
+
+
+def _whole_parameters(model: ModelConfig) -> list[int]:
+    r"""Numbers of parameters: the values at the model's width of the parabolas through three."""
+    low, middle, high = (np.array(_build(model, width).parameters()) for width in (2, 4, 6))
+    place = (model.base_channels - 2) / 2
+    bend = (high - 2 * middle + low) * place * (place - 1) / 2
+    return (low + (middle - low) * place + bend).round().astype(int).tolist()
 
 
 @lru_cache
 def estimate(config: Config) -> Memory:
-    r"""Peak memory of one training step and of making one picture [I].
+    r"""Memory of one training step and of making one picture [I].
 
     A step holds both networks with gradients and Adam's moments, the averaged generator, and all
     that backward needs of adversarial and feature-matching terms for the config's batch size. Not
-    counted: VGG-19 or a segmenter and their features, the contrastive loss, the framework itself.
+    counted: VGG-19 or a segmenter and their features, the contrastive loss, passing workspace.
     """
     model, settings = config.model, config.training
-    with torch.device("meta"):
-        generator, discriminator = Generator(model), Discriminator(model)
-        size = (model.height, model.width)
-        one = torch.empty(1, model.semantic_channels, *size)
-        many = torch.empty(settings.batch_size, model.semantic_channels, *size)
-        images = torch.empty(settings.batch_size, 3, *size)
-        inference = _inference(generator, one)
-        training = _training(generator, discriminator, many, images)
-    sizes = _parameters(generator), _parameters(discriminator)
-    states = (FLOAT + ADAM) * sum(sizes) + (FLOAT * sizes[0] if settings.ema else 0)
+    with torch.random.fork_rng(devices=[]):
+        sizes = _whole_parameters(model)
+        bytes_a_pixel = _whole_activations(model)
+    training, inference = (bytes_a_pixel * model.height * model.width).tolist()
+    states = STATES * sum(sizes) + (FLOAT * sizes[0] if settings.ema else 0)
     return Memory(
-        training=training + states,
-        inference=inference,
+        training=round(states + settings.batch_size * training),
+        inference=round(FLOAT * sizes[0] + inference),
         batch_size=settings.batch_size,
         generator=sizes[0],
         discriminator=sizes[1],

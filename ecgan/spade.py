@@ -31,7 +31,7 @@ class LayoutPyramid:
 
     def at(self, height: int, width: int) -> Float[Tensor, "b s {height} {width}"]:
         r"""The layout at ``height`` x ``width`` pixels."""
-        size = (int(height), int(width))  # a trace hands over tensors
+        size = (height, width)
         if size not in self._levels:
             self._levels[size] = F.interpolate(self.full, size=size, mode="nearest")
         return self._levels[size]
@@ -61,8 +61,9 @@ class SPADE(nn.Module):
         self, x: Float[Tensor, "b c h w"], layout: LayoutPyramid
     ) -> Float[Tensor, "b c h w"]:
         r"""Modulate ``x`` by the layout at x's size."""
+        height, width = map(int, x.shape[-2:])  # while a trace is recorded they are tensors
         gamma, beta = rearrange(
-            self.modulate(layout, *x.shape[-2:]), "b (parts c) h w -> parts b c h w", parts=2
+            self.modulate(layout, height, width), "b (parts c) h w -> parts b c h w", parts=2
         )
         return self.normalise(x) * (1 + gamma) + beta
 

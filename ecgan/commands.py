@@ -1,0 +1,118 @@
+r"""What the commands of the command line do, callable from a notebook as well."""
+
+import json
+from itertools import islice
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from ecgan.checkpoint import WEIGHTS, load, save, shipped
+from ecgan.config import Config
+from ecgan.data.batches import folder_batches
+from ecgan.data.folders import FolderDataset
+from ecgan.generator import Generator
+from ecgan.layouts import LayoutError
+from ecgan.progress import quiet
+from ecgan.synthesis import read_layout, save_png, synthesize
+from ecgan.toy_models import (
+    SEGMENTERS,
+    SETTLING_SCENES,
+    make_generator,
+    make_segmenter,
+    settle,
+    toy_variants,
+)
+from ecgan.training import Trainer, toy_batches, train
+
+
+class CommandError(ValueError):
+    r"""Arguments that can be read, but do not fit together."""
+
+
+def layout_files(paths: list[Path]) -> dict[str, Path]:
+    r"""Label PNGs by name, those of folders among them; no two may share a name."""
+    files: dict[str, Path] = {}
+    for path in paths:
+        for file in sorted(path.glob("*.png")) if path.is_dir() else [path]:
+            if file.stem in files:
+                raise CommandError(
+                    f"{files[file.stem]} and {file} would both become {file.stem}_final.png; "
+                    f"write them into folders of their own by two commands"
+                )
+            files[file.stem] = file
+    if not files:
+        raise CommandError("no layout was given: name label PNGs, or folders that hold some")
+    return files
+
+
+def load_generator(model: str) -> Generator:
+    r"""A generator by the name of a shipped model or by the path of a .safetensors file."""
+    network = load(model) if model.endswith(".safetensors") else shipped(model)
+    if not isinstance(network, Generator):
+        raise CommandError(f"{model} is a {type(network).__name__}, not a generator; try toy")
+    return network
+
+
+def synthesize_files(
+    layouts: list[Path], out: Path, *, model: str = "toy", instances: Path | None = None
+) -> list[Path]:
+    r"""Write NAME_edge.png, NAME_first.png and NAME_final.png into ``out`` for each layout.
+
+    ``instances`` is a folder of maps with the layouts' file names. Returns the files written.
+    """
+    files, generator, written = layout_files(layouts), load_generator(model), []
+    size = {"height": generator.config.height, "width": generator.config.width}
+    for name, path in tqdm(files.items(), "layouts", disable=quiet()):
+        labels = read_layout(path, **size)
+        ids = None if instances is None else read_layout(instances / path.name, **size)
+        try:
+            made = synthesize(generator, labels, ids)
+        except LayoutError as error:
+            raise CommandError(f"{path}: {error}") from error
+        for kind, picture in {**made.pictures(), "final": made.final}.items():
+            written.append(out / f"{name}_{kind}.png")
+            save_png(written[-1], picture[0])
+    return written
+
+
+def make_toy_models(names: list[str], *, folder: Path | None = None, steps: int | None = None):
+    r"""Train the toy models of these names, or all; segmenters first, as generators need one."""
+    known = [*SEGMENTERS, *toy_variants()]
+    for name in names:
+        if name not in known:
+            raise CommandError(f"no toy model {name!r}; there are {', '.join(known)}")
+    folder = WEIGHTS if folder is None else folder
+    for name in [name for name in known if name in names or not names]:
+        print(f"making {name}", flush=True)
+        if name in SEGMENTERS:
+            make_segmenter(name, folder=folder)
+        else:
+            make_generator(name, folder=folder, steps=steps)
+        print(f"wrote {folder / name}.safetensors", flush=True)
+
+
+def train_run(
+    config: Config, out: Path, *, data: Path | None = None, seconds: float | None = None
+) -> Path:
+    r"""Train and write generator.safetensors, config.json and history.jsonl; the first's path.
+
+    Without ``data``, a folder that the doctor calls ready, the toy world draws its own.
+    """
+    toy_world = config.data.name == "toy"
+    if data is None and not toy_world:
+        raise CommandError(f"{config.data.name} needs --data FOLDER; see ecgan fetch --help")
+    batches = (
+        toy_batches(config) if data is None else folder_batches(FolderDataset(data, config=config))
+    )
+    trainer = Trainer(config=config, segmenter=shipped("toy_segmenter") if toy_world else None)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "config.json").write_text(json.dumps(config.to_dict(), indent=2) + "\n")
+    history = train(trainer, batches, seconds=seconds)
+    if trainer.average is not None:
+        enough = islice(batches, SETTLING_SCENES // config.training.batch_size)
+        settle(trainer.trained, torch.cat([batch.labels for batch in enough]))
+    path = out / "generator.safetensors"
+    save(path, trainer.trained, notes={"config": config.to_dict()})
+    (out / "history.jsonl").write_text("".join(json.dumps(row) + "\n" for row in history.rows))
+    return path

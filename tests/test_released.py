@@ -12,6 +12,7 @@ from ecgan.discriminator import judge
 from ecgan.layouts import semantics
 from ecgan.losses.objective import Batch, Objective
 from ecgan.released import ReleasedWeightsError, load_released, released_name, released_state
+from ecgan.spade import LayoutPyramid
 
 TOLERANCE = {"rtol": 0, "atol": 1e-4}
 KINDS = {"normal": 32, "more": 64, "most": 128}  # and the smallest size that each can make
@@ -35,11 +36,14 @@ def seeded_state(network) -> dict[str, np.ndarray]:
     return golden_weights.weights({n: tuple(v.shape) for n, v in released_state(network).items()})
 
 
-def random_layout(config: ModelConfig, batch: int = 1):
-    shape = (batch, config.height, config.width)
-    labels = torch.randint(config.classes + config.dont_care, shape)
+def random_layout(config: ModelConfig, *, block: int = 1):
+    r"""Labels and instances in squares of `block` pixels: noise, or regions."""
+    shape = (1, config.height // block, config.width // block)
+    maps = torch.stack([torch.randint(config.classes + config.dont_care, shape),
+                        torch.randint(3, shape)])  # fmt: skip
+    labels, instances = maps.repeat_interleave(block, 2).repeat_interleave(block, 3)
     labels = torch.where(labels == config.classes, 255, labels)
-    return labels, torch.randint(3, shape) if config.instance_boundaries else None
+    return labels, instances if config.instance_boundaries else None
 
 
 @pytest.fixture(scope="module")
@@ -131,18 +135,21 @@ def test_every_kind_equals_the_twin(upsampling, dont_care, instance_boundaries):
     config = tiny(upsampling, dont_care=dont_care, instance_boundaries=instance_boundaries)
     generator_state = seeded_state(Generator(config))
     discriminator_state = seeded_state(Discriminator(config))
-    labels, instances = random_layout(config)
-    layout = semantics(labels, instances, config=config)
     loaded = load_released(generator_state, discriminator_state, config=config)
     assert (loaded.dead, loaded.fresh) == ([], [])
+    # Noise is convolved; in regions, distinct neighbourhoods are computed once and gathered.
+    for block in (1, 16):
+        layout = semantics(*random_layout(config, block=block), config=config)
+        gathered = LayoutPyramid(layout).neighbourhoods(config.height, config.width)
+        assert (gathered is None) == (block == 1)
+        with torch.no_grad():
+            made = loaded.generator(layout)
+        expected = reference.generator(generator_state, layout, upsampling=upsampling)
+        for found, value in zip((made.edge, made.first, made.final), expected, strict=True):
+            torch.testing.assert_close(found, value, **TOLERANCE)
+        assert made.final.std() > 1e-3
     with torch.no_grad():
-        made = loaded.generator(layout)
         scales = loaded.discriminator(layout, made.final)
-    edge, first, final = reference.generator(generator_state, layout, upsampling=upsampling)
-    torch.testing.assert_close(made.edge, edge, **TOLERANCE)
-    torch.testing.assert_close(made.first, first, **TOLERANCE)
-    torch.testing.assert_close(made.final, final, **TOLERANCE)
-    assert made.final.std() > 1e-3
     twin = reference.discriminator(discriminator_state, layout, made.final)
     for layers, expected in zip(scales, twin, strict=True):
         for layer, value in zip(layers, expected, strict=True):
@@ -223,8 +230,7 @@ def test_a_spade_generator_gives_its_trunk():
     assert fresh == {n for n in loaded.generator.state_dict() if n.startswith(parts)}
     found = released_state(loaded.generator)
     assert all(np.array_equal(found[n].numpy(), w) for n, w in spade.items() if n in found)
-    labels, instances = random_layout(config)
-    loaded.generator(semantics(labels, instances, config=config))
+    loaded.generator(semantics(*random_layout(config), config=config))
 
 
 def test_a_spade_generator_without_its_trunk_is_an_error():

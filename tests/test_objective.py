@@ -22,6 +22,7 @@ from ecgan.losses import (
 from ecgan.losses.objective import Batch, Objective, PixelsAndFeatures, Terms
 from ecgan.losses.perceptual import VGG_WEIGHTS
 from test_generator import awake
+from test_segmenter import BUILD
 
 SHARE = {"edge": 1, "first": 1, "final": 2}
 TERMS = (
@@ -197,6 +198,16 @@ def test_the_label_generators_terms(scene):
     assert found["cross_entropy"].item() == pytest.approx(plain.item(), rel=1e-5)
     exact = affinity_bce(scores.softmax(1), batch.labels)
     assert found["similarity"].item() == pytest.approx(exact.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", BUILD)
+def test_any_segmenter_may_be_the_label_generator(scene, name):
+    losses = only(perceptual=1, cross_entropy=1, similarity=1, perceptual_features="segmenter")
+    batch = scene.batch._replace(labels=scene.batch.labels % 5)
+    found = scene.terms(losses, batch=batch, segmenter=BUILD[name]())
+    (gradient,) = torch.autograd.grad(found.total, scene.made.final, retain_graph=True)
+    assert gradient.isfinite().all()
+    assert gradient.abs().max() > 0
 
 
 def test_sampled_similarity_is_near_the_exact(scene):

@@ -1,5 +1,6 @@
 r"""The loop: its gradients, its schedule, its average, its data; and that it learns."""
 
+import sys
 from dataclasses import replace
 from itertools import islice
 
@@ -13,6 +14,7 @@ from ecgan.discriminator import judge
 from ecgan.edges import TOY, edge_maps
 from ecgan.layouts import semantics
 from ecgan.losses import NonFiniteLoss
+from ecgan.progress import quiet
 from ecgan.training import Trainer, linear_decay, toy_batches, train
 from test_generator import awake
 
@@ -240,6 +242,24 @@ def test_every_variant_trains(model, simultaneous):
     generator_terms, discriminator_terms = run.step(next(toy_batches(config)))
     assert generator_terms.total.isfinite()
     assert discriminator_terms.total.isfinite()
+
+
+@pytest.mark.parametrize(("switch", "found"), [("1", True), ("yes", True), ("0", False)])
+def test_one_switch_for_progress_bars(monkeypatch, switch, found):
+    monkeypatch.setenv("ECGAN_QUIET", switch)
+    assert quiet() == found
+
+
+def test_without_the_switch_bars_need_a_terminal_or_a_notebook(monkeypatch):
+    monkeypatch.delenv("ECGAN_QUIET")
+    monkeypatch.setattr("sys.stderr.isatty", lambda: False)
+    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
+    assert quiet()
+    monkeypatch.setitem(sys.modules, "ipykernel", sys)
+    assert not quiet()
+    monkeypatch.delitem(sys.modules, "ipykernel")
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    assert not quiet()
 
 
 def test_toy_batches_hold_each_scene_once_an_epoch():

@@ -1,7 +1,7 @@
 # make book        the book, in _build/html/index.html
 # make test        every test: the package, the chapters, the built book
 # make notebooks   run the chapters in place (ONLY=02_edges for one) and store the checked outputs
-# make bench      speed against the released schedule, as a table; rows go to benchmarks/results
+# make bench       speed against the released schedule, as a table; rows go to benchmarks/results
 # make repository  URL=https://github.com/OWNER/NAME writes the public address everywhere
 # make lock        write requirements.lock anew from the bounds in pyproject.toml
 # make clean       remove the built book and the caches; the environment .venv stays
@@ -21,7 +21,7 @@ book: $(READY)
 	$(BIN)/python book/build.py
 
 test: $(READY)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 bench: $(READY)
 	$(BIN)/python benchmarks/bench.py

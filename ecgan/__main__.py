@@ -168,9 +168,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"ecgan: {error}", file=sys.stderr)
         return 2
     except OSError as error:
-        if error.filename is None:
-            raise
-        print(f"ecgan: {error.strerror}: {error.filename}", file=sys.stderr)
+        place = f": {error.filename}" if error.filename else ""
+        print(f"ecgan: {error.strerror or error}{place}", file=sys.stderr)
         return 2
     return code or 0
 

@@ -167,10 +167,14 @@ class SemanticPreservingModule(nn.Module):
     ) -> tuple[Float[Tensor, "b 3 h w"], Float[Tensor, "b k h w"], Float[Tensor, "b k"]]:
         r"""The final image in [-1, 1], the class maps before gating, the gates in (0, 1)."""
         maps = self.to_classes(F.leaky_relu(stack, LEAK))
-        gates = torch.sigmoid(reduce(maps, "b k h w -> b k", "mean"))
+        gates = self.gate(maps)
         gated = maps * rearrange(gates, "b k -> b k 1 1") + maps
         x = self.from_classes(F.leaky_relu(gated, LEAK))
         return torch.tanh(self.to_image(F.leaky_relu(x, LEAK))), maps, gates
+
+    def gate(self, maps: Float[Tensor, "b k h w"]) -> Float[Tensor, "b k"]:
+        r"""One weight in (0, 1) a class: the sigmoid of its map's average."""
+        return torch.sigmoid(reduce(maps, "b k h w -> b k", "mean"))
 
 
 class Generator(nn.Module):

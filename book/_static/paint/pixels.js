@@ -1,0 +1,35 @@
+// Layouts and pictures as pixels of a canvas.
+
+export function colours(world) {
+  return world.classes.map(({ colour }) => [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16)));
+}
+
+export function showLayout(canvas, layout, world) {
+  const palette = colours(world);
+  show(canvas, world, (i, channel) => palette[layout[i]][channel]);
+}
+
+// A picture holds three planes of values in [-1, 1]; what lies outside is clamped by the canvas.
+export function showPicture(canvas, picture, world) {
+  const plane = world.height * world.width;
+  show(canvas, world, (i, channel) => (picture[channel * plane + i] + 1) * 127.5);
+}
+
+function show(canvas, { height, width }, value) {
+  const image = new ImageData(width, height);
+  for (let i = 0; i < height * width; i++) {
+    for (let channel = 0; channel < 3; channel++) image.data[4 * i + channel] = value(i, channel);
+    image.data[4 * i + 3] = 255;
+  }
+  canvas.getContext("2d").putImageData(image, 0, 0);
+}
+
+export function save(canvas, name) {
+  canvas.toBlob((blob) => {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(blob);
+    link.download = name;
+    link.click();
+    URL.revokeObjectURL(link.href);
+  });
+}

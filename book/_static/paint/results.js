@@ -1,0 +1,75 @@
+// What the network made: the row of pictures, the gates, and the small objects that got lost.
+
+import { isLost, smallObjects } from "./objects.js";
+import { save, showLayout, showPicture } from "./pixels.js";
+
+const PICTURES = ["edge", "first", "final"];
+
+export function results(host, { world, switches }) {
+  const canvasOf = (name) => host.querySelector(`[data-picture="${name}"] canvas`);
+  const say = (name, sentence) => {
+    const place = host.querySelector(`[data-say="${name}"]`);
+    if (place && place.textContent !== sentence) place.textContent = sentence;
+  };
+
+  for (const button of host.querySelectorAll("[data-save]")) {
+    const name = button.dataset.save;
+    button.addEventListener("click", () => save(canvasOf(name), `street_${name}.png`));
+  }
+
+  const ring = (name, lost) => {
+    const circles = lost.map(({ x, y, radius }) => `<circle cx="${x}" cy="${y}" r="${radius}" />`);
+    const overlay = host.querySelector(`[data-picture="${name}"] svg`);
+    overlay.innerHTML = switches.circles ? circles.join("") : "";
+  };
+
+  const showObjects = (made, layout) => {
+    const objects = smallObjects(layout, world);
+    const lost = { first: [], final: [] };
+    for (const object of objects) {
+      if (isLost(object, made.read_first)) lost.first.push(object);
+      if (isLost(object, made.read_final)) lost.final.push(object);
+    }
+    ring("first", lost.first);
+    ring("final", lost.final);
+    say("objects", sentence(objects, lost, world));
+  };
+
+  const showGates = (gates, layout) => {
+    host.querySelectorAll(".painter-gates li").forEach((row, kind) => {
+      row.querySelector(".painter-bar > span").style.width = `${100 * gates[kind]}%`;
+      row.querySelector("output").textContent = gates[kind].toFixed(2);
+      row.classList.toggle("painter-absent", !layout.includes(kind));
+    });
+  };
+
+  const showChange = (change) => {
+    const levels = (name) => change[name].toFixed(1);
+    say(
+      "change",
+      change
+        ? `Against the whole network, the first image changes by ${levels("first")} of 255 ` +
+            `levels on average, the final image by ${levels("final")}.`
+        : "Both parts are on: this is the network as it was trained.",
+    );
+  };
+
+  return (made, layout) => {
+    showLayout(canvasOf("layout"), layout, world);
+    for (const name of PICTURES) showPicture(canvasOf(name), made[name], world);
+    showObjects(made, layout);
+    showGates(made.gates, layout);
+    showChange(made.change);
+  };
+}
+
+function sentence(objects, lost, { classes, tiny }) {
+  const kinds = tiny.map((kind) => classes[kind].name).join(" or ");
+  if (objects.length === 0) return `There is no ${kinds} in this street. Paint one.`;
+  const back = lost.first.filter((object) => !lost.final.includes(object)).length;
+  const of = objects.length === 1 ? "the one small object" : `${objects.length} small objects`;
+  return (
+    `Of ${of}, the segmenter misses ${lost.first.length} in the first image and ` +
+    `${lost.final.length} in the final image${back ? `: ${back} came back` : ""}.`
+  );
+}

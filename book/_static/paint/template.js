@@ -1,0 +1,125 @@
+// The painter's HTML. The small one, inside a chapter, has what fits beside a text.
+
+const chapter = (name) => new URL(`../../notebooks/${name}.html`, import.meta.url);
+
+const radios = (legend, name, choices) => `
+  <fieldset class="painter-${name}">
+    <legend>${legend}</legend>
+    ${choices
+      .map(
+        ({ value, text, key, colour }) => `
+    <label${key ? ` title="key ${key}"` : ""}>
+      <input type="radio" name="painter-${name}" value="${value}">
+      ${colour ? `<span class="painter-swatch" style="background:${colour}"></span>` : ""}
+      <span>${text}</span>${key ? `<kbd aria-hidden="true">${key}</kbd>` : ""}
+    </label>`,
+      )
+      .join("")}
+  </fieldset>`;
+
+const button = (name, text, key) =>
+  `<button type="button" data-do="${name}"${key ? ` title="key ${key}"` : ""}>${text}</button>`;
+
+const picture = (name, title, { height, width }) => `
+  <figure data-picture="${name}">
+    <div class="painter-frame">
+      <canvas width="${width}" height="${height}" role="img" aria-label="${title}"></canvas>
+      <svg viewBox="0 0 ${width} ${height}" aria-hidden="true"></svg>
+    </div>
+    <figcaption>${title}
+      <button type="button" data-save="${name}" aria-label="Save the ${title} as PNG">PNG</button>
+    </figcaption>
+  </figure>`;
+
+const toggle = (name, text, link) => `
+  <li>
+    <label><input type="checkbox" role="switch" name="${name}" checked> ${text}</label>
+    ${link ? `<a href="${link[0]}">${link[1]}</a>` : ""}
+  </li>`;
+
+const understanding = (world) => `
+  <section class="painter-parts" aria-label="What each part does">
+    <h3>Switch parts off</h3>
+    <ul>
+      ${toggle("transfer", "attention guided edge transfer", [
+        chapter("04_attention_transfer"),
+        "its chapter",
+      ])}
+      ${toggle("gates", "semantic preserving gates", [
+        chapter("05_semantic_preserving"),
+        "its chapter",
+      ])}
+      ${toggle("circles", "circles around small objects that are lost")}
+    </ul>
+    <p data-say="change"></p>
+    <p data-say="objects"></p>
+  </section>
+  <section class="painter-gates" aria-label="Gates">
+    <h3>One gate a class</h3>
+    <ul>
+      ${world.classes
+        .map(
+          ({ name, colour }) => `
+      <li><span class="painter-swatch" style="background:${colour}"></span><span>${name}</span>
+        <span class="painter-bar"><span style="background:${colour}"></span></span>
+        <output></output></li>`,
+        )
+        .join("")}
+    </ul>
+  </section>`;
+
+const scenes = (starts, { height, width }) => `
+  <section class="painter-scenes" aria-label="Streets to start from">
+    <h3>Start from a street</h3>
+    <div>
+      ${starts
+        .map(
+          (_, i) => `<button type="button" data-scene="${i}" aria-label="Street ${i + 1}">
+        <canvas width="${width}" height="${height}"></canvas></button>`,
+        )
+        .join("")}
+    </div>
+  </section>`;
+
+export function template(world, starts, small) {
+  const classes = world.classes.map(({ name, colour }, i) => ({
+    value: i,
+    text: name,
+    key: i + 1,
+    colour,
+  }));
+  const sizes = [1, 3, 5, 9, 15].map((size) => ({ value: size, text: size }));
+  const tools = [
+    { value: "brush", text: "brush", key: "B" },
+    { value: "fill", text: "fill", key: "F" },
+    { value: "erase", text: "erase to sky", key: "E" },
+  ];
+  return `
+  <div class="painter-tools">
+    ${radios("Class", "kind", classes)}
+    ${small ? "" : radios("Tool", "tool", tools)}
+    ${radios("Brush, pixels", "size", sizes)}
+    <div class="painter-buttons">
+      ${button("undo", "Undo", "U")} ${button("redo", "Redo", "R")} ${button("clear", "Clear")}
+      ${button("surprise", "Surprise me")} ${small ? "" : button("link", "Copy link")}
+    </div>
+  </div>
+  <div class="painter-board">
+    <canvas width="${world.width}" height="${world.height}" tabindex="0" role="application"
+      aria-label="Street to paint on" aria-describedby="painter-help"></canvas>
+    <svg viewBox="0 0 ${world.width} ${world.height}" aria-hidden="true"><circle /></svg>
+    <p class="painter-where" aria-live="polite"></p>
+  </div>
+  <div class="painter-row">
+    ${picture("layout", "layout", world)} ${picture("edge", "edge map", world)}
+    ${picture("first", "first image", world)} ${picture("final", "final image", world)}
+  </div>
+  ${small ? "" : understanding(world)}
+  ${small ? "" : scenes(starts, world)}
+  <p class="painter-help" id="painter-help">
+    Paint with a mouse or a finger. By keyboard: arrow keys move the brush (with Shift by 8), Space
+    paints, held down it draws; 1 to 9 choose the class, [ and ] the brush${
+      small ? "" : ", B, F, E the tool"
+    }, U undoes, R redoes.
+  </p>`;
+}

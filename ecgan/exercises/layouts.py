@@ -48,7 +48,7 @@ def one_hot(answer):
 @exercise("layouts.doctor")
 def doctor(folder, file, label):
     if file is None or file is ...:
-        raise NotYet("which file does the doctor name? Run print(examine(folder)).")
+        raise NotYet("which file does the doctor name? Run print(examine(sick)).")
     if Path(str(file)).name != SICK_FILE:
         raise NotYet(f"{file} is healthy. The report names the file in its list of errors.")
     if label != SICK_LABEL:

@@ -77,7 +77,7 @@ def slider(
 <input id="{name}-input" type="range" min="0" max="{len(frames) - 1}" value="{start}" step="1"
  style="width:100%" aria-valuetext="{said}"
  data-labels="{escape(json.dumps(list(labels)))}" oninput="{escape(MOVE)}">
-<figcaption>{escape(caption)}</figcaption>
+<figcaption style="color:inherit">{escape(caption)}</figcaption>
 </figure>"""
     )
 

@@ -139,9 +139,16 @@ def export_module(
 ) -> Path:
     r"""Write any module of fixed shapes to ``path``: tensors in, a tuple of tensors out, by name.
 
-    ``inputs`` are examples in the order of ``forward``. Needs onnx and onnxruntime; see
-    :func:`export_onnx` for a generator.
+    ``inputs`` are examples in the order of ``forward``. Raises :class:`ExportError` without onnx or
+    onnxruntime. For a generator see :func:`export_onnx`.
     """
+    try:
+        import onnx  # noqa: F401
+        import onnxruntime  # noqa: F401
+    except ImportError as error:
+        raise ExportError(
+            f"{error.name} is not installed; install it with: pip install 'ecgan[onnx]'"
+        ) from error
     path = Path(path)
     free = {name: {0: "batch"} for name in (*inputs, *outputs)} if dynamic_batch else None
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -180,13 +187,6 @@ def export_onnx(
     "first", "final", "gates", "class_maps" or "features". Weights are plain float32. Raises
     :class:`ExportError` for an output that the generator does not make, or without onnx.
     """
-    try:
-        import onnx  # noqa: F401
-        import onnxruntime  # noqa: F401
-    except ImportError as error:
-        raise ExportError(
-            f"{error.name} is not installed; install it with: pip install 'ecgan[onnx]'"
-        ) from error
     network = folded(generator)
     config = generator.config
     # Two layouts where the batch is free: what is traced with one could depend on there being one.

@@ -155,7 +155,8 @@ def test_what_is_wrong_with_a_layout_is_one_sentence(tmp_path, tiny_generator, c
 def test_what_is_wrong_with_a_model_is_one_sentence(tmp_path, capsys):
     layout = save(blocks([0]), tmp_path / "a.png")
     arguments = ["synthesize", layout, "-o", tmp_path / "out", "--model"]
-    assert "there are: toy," in fails(capsys, *arguments, "toys")
+    sentence = fails(capsys, *arguments, "toys")
+    assert "no shipped model 'toys'; there are: " in sentence
     assert "UNet, not a generator" in fails(capsys, *arguments, "toy_segmenter")
     assert "no file" in fails(capsys, *arguments, tmp_path / "none.safetensors")
 

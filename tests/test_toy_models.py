@@ -115,7 +115,8 @@ def test_what_ships_loads(name):
 
 
 def test_nothing_else_ships():
-    assert {path.stem for path in WEIGHTS.glob("*.safetensors")} == set(KINDS)
+    stored = {path.stem for path in WEIGHTS.glob("*.safetensors")}
+    assert stored == {*KINDS, "failures"}  # the recorded runs of chapter 08
 
 
 @pytest.mark.parametrize("name", toy_variants())

@@ -121,13 +121,20 @@ def _find(name: str) -> Callable[..., str]:
 
 def _verdict(checker: Callable[..., str], answer: tuple[Any, ...]) -> str:
     try:
-        if all(part is None or part is ... for part in answer):
+        if _is_empty(answer):
             raise NotStarted("nothing is filled in. Replace each `...` by your answer.")
         return f"Pass: {checker(*map(_watch, answer))}"
     except NotYet as wrong:
         return f"Not yet: {wrong}"
     except Exception as error:  # whatever the student's code raises is told, never thrown
         return f"Not yet: {_explain(error)}"
+
+
+def _is_empty(value: Any) -> bool:
+    r"""None, ``...``, or a tuple of nothing else."""
+    if isinstance(value, tuple):
+        return all(map(_is_empty, value))
+    return value is None or value is ...
 
 
 def _watch(part: Any) -> Any:
@@ -138,7 +145,7 @@ def _watch(part: Any) -> Any:
     @functools.wraps(part)
     def watched(*args: Any, **kwargs: Any) -> Any:
         result = part(*args, **kwargs)
-        if result is None or result is ...:
+        if _is_empty(result):
             raise NotStarted(f"`{part.__name__}` returns nothing. Replace each `...`, and return.")
         return result
 

@@ -1,6 +1,7 @@
 r"""Checkers of the quickstart."""
 
 import torch
+from einops import rearrange
 
 from ecgan.checkpoint import shipped
 from ecgan.config import preset
@@ -17,7 +18,7 @@ def _layout(answer) -> torch.Tensor:
     r"""The student's layout as a batch of one, or what is wrong with it."""
     if not isinstance(answer, torch.Tensor):
         raise NotYet(f"hand in a torch tensor of class ids, 64 by 64; this is {type(answer)}.")
-    batch = answer[None] if answer.ndim == 2 else answer
+    batch = rearrange(answer, "h w -> 1 h w") if answer.ndim == 2 else answer
     try:
         semantics(batch, config=preset("toy").model)
     except LayoutError as error:

@@ -12,6 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import paint_assets
+
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "_build"
 CACHE = BUILD / ".jupyter_cache"
@@ -38,6 +40,7 @@ def build() -> int:
         shutil.rmtree(BUILD / stale, ignore_errors=True)
     BUILD.mkdir(exist_ok=True)
     FILLED_BY.write_text(now)
+    paint_assets.prepare()
     environment = {**os.environ, "ECGAN_QUIET": "1", "JUPYTER_PREFER_ENV_PATH": "1"}
     environment.pop("MPLBACKEND", None)  # the kernel's own backend puts figures into the page
     program = Path(sys.executable).with_name("jupyter-book")

@@ -10,7 +10,6 @@ import { template } from "./template.js";
 import { tools } from "./tools.js";
 
 const GENERATED = new URL("generated/", import.meta.url);
-const STARTS = 12;
 const REST = 300; // milliseconds without a change before the address follows
 
 async function loadWorld() {
@@ -53,7 +52,7 @@ function switches(host, state) {
 export async function mount(host, say) {
   const small = host.dataset.painter === "small";
   const world = await loadWorld();
-  const starts = world.scenes.slice(0, STARTS);
+  const starts = world.scenes.slice(0, world.starts);
   const state = new State(world);
   const still = [...host.children].filter((child) => !child.matches(".painter-message"));
   const live = document.createElement("div");
@@ -73,7 +72,10 @@ export async function mount(host, say) {
       show(pictures, job.layout);
       host.dispatchEvent(new CustomEvent("painted", { detail: { ...pictures, job } }));
     },
-    failed: (reason) => say(`The network does not run in this browser (${reason}).`),
+    failed: (reason) => {
+      if (!host.dataset.provider) live.remove();
+      say(`The network does not run in this browser, so this picture stays still (${reason}).`);
+    },
   });
   const paint = () => {
     const { transfer, gates } = state.switches;

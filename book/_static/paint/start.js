@@ -19,6 +19,7 @@
       const { mount } = await import(new URL("main.js", here));
       await mount(host, say);
     } catch (error) {
+      host.querySelector(".painter-live")?.remove();
       say(`The painter cannot start, so this picture stays still. ${error.message}`);
     }
   };

@@ -95,6 +95,12 @@ export function template(world, starts, small) {
     { value: "erase", text: "erase to sky", key: "E" },
   ];
   return `
+  <div class="painter-board">
+    <canvas width="${world.width}" height="${world.height}" tabindex="0" role="application"
+      aria-label="Street to paint on" aria-describedby="painter-help"></canvas>
+    <svg viewBox="0 0 ${world.width} ${world.height}" aria-hidden="true"><circle /></svg>
+    <p class="painter-where" aria-live="polite"></p>
+  </div>
   <div class="painter-tools">
     ${radios("Class", "kind", classes)}
     ${small ? "" : radios("Tool", "tool", tools)}
@@ -103,12 +109,6 @@ export function template(world, starts, small) {
       ${button("undo", "Undo", "U")} ${button("redo", "Redo", "R")} ${button("clear", "Clear")}
       ${button("surprise", "Surprise me")} ${small ? "" : button("link", "Copy link")}
     </div>
-  </div>
-  <div class="painter-board">
-    <canvas width="${world.width}" height="${world.height}" tabindex="0" role="application"
-      aria-label="Street to paint on" aria-describedby="painter-help"></canvas>
-    <svg viewBox="0 0 ${world.width} ${world.height}" aria-hidden="true"><circle /></svg>
-    <p class="painter-where" aria-live="polite"></p>
   </div>
   <div class="painter-row">
     ${picture("layout", "layout", world)} ${picture("edge", "edge map", world)}

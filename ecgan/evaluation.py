@@ -23,7 +23,7 @@ from ecgan.synthesis import synthesize
 
 def read_classes(
     segmenter: nn.Module, images: Float[Tensor, "b 3 h w"], *, size: tuple[int, int]
-) -> Int[Tensor, "b h w"]:
+) -> Int[Tensor, "b y x"]:
     r"""The segmenter's class at every pixel, after enlarging the pictures to ``size``."""
     if images.shape[-2:] != size:
         images = F.interpolate(images, size, mode="bilinear", align_corners=False)

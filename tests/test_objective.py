@@ -308,9 +308,11 @@ def test_a_missing_network_says_how_to_get_it_or_do_without(weights, facts):
     assert all(fact in str(error.value) for fact in facts), str(error.value)
 
 
-def test_the_label_generator_stays_frozen():
+@pytest.mark.parametrize("perceptual", [0, 10])
+def test_the_label_generator_stays_frozen(perceptual):
     segmenter = tiny_run.segmenter().train()
-    objective = Objective(config=tiny_run.config(), segmenter=segmenter)
+    losses = replace(tiny_run.LOSSES, perceptual=perceptual)
+    objective = Objective(config=tiny_run.config(losses=losses), segmenter=segmenter)
     objective.train()
     assert not segmenter.training
     assert objective.contrast.training

@@ -166,6 +166,15 @@ def test_the_same_seed_gives_the_same_run_to_the_bit(simultaneous):
     assert not torch.equal(states[0]["g.encoder.entry.weight"], states[2]["g.encoder.entry.weight"])
 
 
+def test_weights_start_from_the_seed():
+    one, same, other = (state(trainer(seed=seed)) for seed in (1, 1, 2))
+    drawn = [name for name in one if name.endswith("weight") and "segmenter" not in name]
+    assert {name[0] for name in drawn} == {"g", "d", "o"}
+    for name in drawn:
+        assert torch.equal(one[name], same[name]), name
+        assert not torch.equal(one[name], other[name]), name
+
+
 def test_the_average_by_hand():
     run = trainer(ema=0.75)
     name = "encoder.entry.weight"

@@ -42,14 +42,14 @@ SMALL = Config(
 )
 FAULTS = {
     "healthy": "nothing is wrong",
-    "hasty judge": "the discriminator's learning rate is 50 times as high",
-    "hasty painter": "the generator's learning rate is 30 times as high",
-    "no judge": "the adversarial weight is 0",
+    "fast discriminator": "the discriminator's learning rate is 50 times as high",
+    "fast generator": "the generator's learning rate is 30 times as high",
+    "no adversarial loss": "the adversarial weight is 0",
     "no example": "feature matching and the perceptual loss have weight 0",
     "shifted labels": f"every training layout lies {SHIFT} pixels beside its image",
 }
 # Runs for the exercise: which fault, which seed.
-HIDDEN = {"A": ("no example", 1), "B": ("hasty judge", 1), "C": ("no judge", 1)}
+HIDDEN = {"A": ("no example", 1), "B": ("fast discriminator", 1), "C": ("no adversarial loss", 1)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,11 +72,11 @@ def faulty_config(fault: str, *, steps: int = STEPS, seed: int = 0) -> Config:
     if fault not in FAULTS:
         raise ConfigError(f"no fault {fault!r}; there are {', '.join(FAULTS)}")
     losses, training = SMALL.losses, replace(SMALL.training, steps=steps, seed=seed)
-    if fault == "hasty judge":
+    if fault == "fast discriminator":
         training = replace(training, discriminator_rate=50 * training.discriminator_rate)
-    if fault == "hasty painter":
+    if fault == "fast generator":
         training = replace(training, generator_rate=30 * training.generator_rate)
-    if fault == "no judge":
+    if fault == "no adversarial loss":
         losses = replace(losses, adversarial=0)
     if fault == "no example":
         losses = replace(losses, feature_matching=0, perceptual=0)

@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 import torch
 
 from ecgan.config import Config, preset
-from ecgan.exercises import NotYet, exercise, expect_close
+from ecgan.exercises import NotStarted, NotYet, exercise, expect_close
 from ecgan.failures import FAULTS, HIDDEN
 from ecgan.losses.adversarial import hinge_discriminator, hinge_generator
 
@@ -19,8 +19,8 @@ def hinge(answer):
     )
     result = answer(real, made)
     if not isinstance(result, tuple | list) or len(result) != 2:
-        raise NotYet("two losses are wanted: `return judge, generator`.")
-    judge, generator = result
+        raise NotYet("two losses are wanted: `return discriminator, generator`.")
+    discriminator, generator = result
     scales = [[[scores] for scores in maps] for maps in (real, made)]
     parts = [
         hinge_discriminator(maps, real=is_real) for maps, is_real in zip(scales, (True, False))
@@ -28,18 +28,20 @@ def hinge(answer):
     swapped = sum(
         hinge_discriminator(maps, real=is_real) for maps, is_real in zip(scales, (False, True))
     )
-    if torch.isclose(torch.as_tensor(judge).float(), swapped, rtol=1e-4):
-        raise NotYet("the judge's signs are the wrong way round: it wants real scores *above* 1.")
-    if torch.isclose(torch.as_tensor(judge).float(), 2 * sum(parts), rtol=1e-4):
+    if torch.isclose(torch.as_tensor(discriminator).float(), swapped, rtol=1e-4):
+        raise NotYet(
+            "the discriminator's signs are the wrong way round: it wants real scores *above* 1."
+        )
+    if torch.isclose(torch.as_tensor(discriminator).float(), 2 * sum(parts), rtol=1e-4):
         raise NotYet("the scales are added up. The mean over scales is wanted.")
     hint = (
         "max(0, 1 - real) and max(0, 1 + made), each a mean over a scale's patches, then over "
         "scales; then add the two."
     )
-    expect_close(judge, sum(parts), hint, what="the judge's loss")
+    expect_close(discriminator, sum(parts), hint, what="the discriminator's loss")
     hint = "Minus the mean score of the made pictures, over patches, then over scales. No hinge."
     expect_close(generator, hinge_generator(scales[1]), hint, what="the generator's loss")
-    return "the judge stops at its margins, the generator never does."
+    return "the discriminator stops at its margins, the generator never does."
 
 
 @exercise("objective.clueless")
@@ -55,7 +57,7 @@ def clueless(answer):
         expect_close(made, float(sum(weights)), hint, what="the loss on made pictures")
         hint = "The generator has no hinge: minus the mean of scores that are all 0."
         expect_close(adversarial, 0.0, hint, what="the adversarial loss")
-    return "with weights 1, 1 and 2 a clueless judge pays 4 and 4."
+    return "with weights 1, 1 and 2 a clueless discriminator pays 4 and 4."
 
 
 @exercise("objective.weights")
@@ -63,6 +65,10 @@ def weights(answer):
     if not isinstance(answer, Config):
         kind = type(answer).__name__
         raise NotYet(f"met a {kind}; hand in a whole config: `replace(preset('toy'), losses=...)`.")
+    if answer.losses is ...:
+        raise NotStarted(
+            "no losses are filled in. Start from `replace(preset('toy').losses, ...)`."
+        )
     toy = preset("toy")
     losses = answer.losses
     if losses.similarity != 0:
@@ -102,11 +108,11 @@ def faults(answer):
     if all(value is ... for value in answer.values()):
         raise NotYet("nothing is filled in. Replace each `...` by a fault's name.")
     clues = {
-        "no example": "the judge tells real from made, and yet the distance stays high. What is "
-        "the generator not shown?",
-        "hasty judge": "real and made have the same score, and it swings. Who changes his mind "
-        "too fast?",
-        "no judge": "the scores do not move at all. Who is never trained?",
+        "no example": "the discriminator tells real from made, and yet the distance leaps at "
+        "first. What is the generator not shown?",
+        "fast discriminator": "real and made have the same score, and it swings. Who changes its "
+        "mind too fast?",
+        "no adversarial loss": "the scores do not move at all. Who is never trained?",
     }
     for run, value in answer.items():
         if value is ...:

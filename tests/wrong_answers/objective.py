@@ -24,8 +24,8 @@ def all_patches_at_once(real, made):
 
 
 def hinge_for_both(real, made):
-    judge, _ = losses(real, made)
-    return judge, sum(F.relu(1 - scores).mean() for scores in made) / 2
+    critic, _ = losses(real, made)
+    return critic, sum(F.relu(1 - scores).mean() for scores in made) / 2
 
 
 def with_losses(**changes):
@@ -57,9 +57,18 @@ WRONG = {
         (TOY.losses, "hand in a whole config"),
     ],
     "objective.faults": [
-        ({"A": "shifted labels", "B": "hasty judge", "C": "no judge"}, "What is the generator not"),
-        ({"A": "no example", "B": "no judge", "C": "hasty judge"}, "Who changes his mind"),
-        ({"A": "no example", "B": "hasty judge", "C": "too slow"}, "there is no fault 'too slow'"),
+        (
+            {"A": "shifted labels", "B": "fast discriminator", "C": "no adversarial loss"},
+            "What is the generator not",
+        ),
+        (
+            {"A": "no example", "B": "no adversarial loss", "C": "fast discriminator"},
+            "same score, and it swings",
+        ),
+        (
+            {"A": "no example", "B": "fast discriminator", "C": "too slow"},
+            "there is no fault 'too slow'",
+        ),
         ({"A": "no example"}, "a dictionary with the keys A, B, C"),
     ],
 }

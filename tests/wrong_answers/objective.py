@@ -55,6 +55,7 @@ WRONG = {
         ),
         (with_losses(final=8.0, similarity=0.0, perceptual=0.0, contrast=WITHIN), "in losses"),
         (TOY.losses, "hand in a whole config"),
+        (TOY, "nothing is changed yet"),
     ],
     "objective.faults": [
         (

@@ -5,19 +5,16 @@ What a command needs is imported inside it: help and mistyped options are answer
 
 import sys
 import traceback
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import tyro
-from tyro.conf import OmitArgPrefixes, Positional, arg
+from tyro.conf import Positional
 
-from ecgan.config import PRESETS, LossConfig, ModelConfig, TrainingConfig
+from ecgan.cli_models import Out, PresetName, evaluate, export, segmenter, trainer_of
+from ecgan.config import PRESETS
 
-PresetName = Literal["toy", "facades", "cityscapes", "ade20k", "coco_stuff"]
 DataSetName = Literal["facades", "ade20k", "coco_stuff", "cityscapes"]
-Out = Annotated[Path, arg(aliases=["-o"])]
 
 
 def toy(out: Positional[Path], *, count: int = 100, size: int = 64, seed: int = 0) -> None:
@@ -101,39 +98,6 @@ def fetch(name: Positional[DataSetName], folder: Positional[Path]) -> None:
     run(name, folder)
 
 
-def trainer_of(preset_name: str) -> Callable[..., None]:
-    r"""The training command with the defaults of a preset: they differ, and --help shows them."""
-    preset = PRESETS[preset_name]
-
-    def train(
-        *,
-        out: Out,
-        config: PresetName = preset_name,
-        data: Path | None = None,
-        seconds: float | None = None,
-        training: OmitArgPrefixes[TrainingConfig] = preset.training,
-        losses: LossConfig = preset.losses,
-        model: ModelConfig = preset.model,
-    ) -> None:
-        r"""Train a generator: OUT/generator.safetensors, OUT/config.json, OUT/history.jsonl.
-
-        Args:
-            out: The folder of this run, made where needed.
-            config: The preset from which every option below starts.
-            data: A folder of images and layouts, see ecgan doctor; the toy world draws its own.
-            seconds: Stop after so many, even if steps are left.
-            training: The optimiser and its schedule.
-            losses: Weights of the terms; 0 switches one off.
-            model: What the networks are made of.
-        """
-        from ecgan.commands import train_run
-
-        whole = replace(preset, training=training, losses=losses, model=model)
-        print(f"wrote {train_run(whole, out, data=data, seconds=seconds)}")
-
-    return train
-
-
 def preset_named(arguments: list[str]) -> str:
     r"""The preset that --config names, told before parsing: it holds the other defaults."""
     words = [word for argument in arguments for word in argument.split("=", 1)]
@@ -154,7 +118,10 @@ def main(arguments: list[str] | None = None) -> int:
         "toy": toy,
         "doctor": doctor,
         "synthesize": synthesize,
+        "segmenter": segmenter,
         "train": trainer_of(preset_named(arguments)),
+        "evaluate": evaluate,
+        "export": export,
         "make-toy": make_toy,
         "fetch": fetch,
     }

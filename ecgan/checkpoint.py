@@ -5,9 +5,9 @@ import pickle
 from dataclasses import asdict
 from pathlib import Path
 
+import safetensors.torch
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ecgan.config import ModelConfig
@@ -73,6 +73,28 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
     return state
 
 
+def as_bytes(
+    network: nn.Module,
+    *,
+    config: dict | None = None,
+    half: bool = False,
+    notes: dict | None = None,
+) -> bytes:
+    r"""A network with its config as the content of a safetensors file; see :func:`save`."""
+    kind = type(network).__name__
+    own = getattr(network, "config", None)
+    if config is None:
+        config = asdict(own) if isinstance(own, ModelConfig) else own
+    if kind not in NETWORKS or config is None:
+        raise CheckpointError(f"cannot save a {kind}; known are {', '.join(NETWORKS)}")
+    state = {
+        name: (value.half() if half and value.is_floating_point() else value).contiguous()
+        for name, value in network.state_dict().items()
+    }
+    header = {"kind": kind, "config": json.dumps(config), "notes": json.dumps(notes or {})}
+    return safetensors.torch.save(state, metadata=header)
+
+
 def save(
     path: str | Path,
     network: nn.Module,
@@ -85,19 +107,9 @@ def save(
 
     ``config`` is the network's own unless given.
     """
-    kind = type(network).__name__
-    own = getattr(network, "config", None)
-    if config is None:
-        config = asdict(own) if isinstance(own, ModelConfig) else own
-    if kind not in NETWORKS or config is None:
-        raise CheckpointError(f"cannot save a {kind}; known are {', '.join(NETWORKS)}")
-    state = {
-        name: (value.half() if half and value.is_floating_point() else value).contiguous()
-        for name, value in network.state_dict().items()
-    }
-    header = {"kind": kind, "config": json.dumps(config), "notes": json.dumps(notes or {})}
+    content = as_bytes(network, config=config, half=half, notes=notes)
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    save_file(state, path, metadata=header)
+    Path(path).write_bytes(content)
 
 
 def _header(path: str | Path) -> dict[str, str]:

@@ -1,29 +1,16 @@
 r"""What the commands of the command line do, callable from a notebook as well."""
 
-import json
-from itertools import islice
 from pathlib import Path
 
-import torch
 from tqdm import tqdm
 
-from ecgan.checkpoint import WEIGHTS, load, save, shipped
-from ecgan.config import Config
-from ecgan.data.batches import folder_batches
-from ecgan.data.folders import FolderDataset
+from ecgan.checkpoint import WEIGHTS, load, shipped
 from ecgan.generator import Generator
 from ecgan.layouts import LayoutError
 from ecgan.progress import quiet
 from ecgan.synthesis import read_layout, save_png, synthesize
-from ecgan.toy_models import (
-    SEGMENTERS,
-    SETTLING_SCENES,
-    make_generator,
-    make_segmenter,
-    settle,
-    toy_variants,
-)
-from ecgan.training import Trainer, toy_batches, train
+from ecgan.toy_models import SEGMENTERS, make_generator, make_segmenter, toy_variants
+from ecgan.training.run import RESULT
 
 
 class CommandError(ValueError):
@@ -46,9 +33,17 @@ def layout_files(paths: list[Path]) -> dict[str, Path]:
     return files
 
 
+def model_file(model: str) -> Path:
+    r"""The file of a model: a shipped one's name, a .safetensors file, or the folder of a run."""
+    if (Path(model) / RESULT).is_file():
+        return Path(model) / RESULT
+    return Path(model) if model.endswith(".safetensors") else WEIGHTS / f"{model}.safetensors"
+
+
 def load_generator(model: str) -> Generator:
-    r"""A generator by the name of a shipped model or by the path of a .safetensors file."""
-    network = load(model) if model.endswith(".safetensors") else shipped(model)
+    r"""The generator in :func:`model_file`."""
+    file = model_file(model)
+    network = shipped(model) if file.parent == WEIGHTS else load(file)
     if not isinstance(network, Generator):
         raise CommandError(f"{model} is a {type(network).__name__}, not a generator; try toy")
     return network
@@ -90,29 +85,3 @@ def make_toy_models(names: list[str], *, folder: Path | None = None, steps: int 
         else:
             make_generator(name, folder=folder, steps=steps)
         print(f"wrote {folder / name}.safetensors", flush=True)
-
-
-def train_run(
-    config: Config, out: Path, *, data: Path | None = None, seconds: float | None = None
-) -> Path:
-    r"""Train and write generator.safetensors, config.json and history.jsonl; the first's path.
-
-    Without ``data``, a folder that the doctor calls ready, the toy world draws its own.
-    """
-    toy_world = config.data.name == "toy"
-    if data is None and not toy_world:
-        raise CommandError(f"{config.data.name} needs --data FOLDER; see ecgan fetch --help")
-    batches = (
-        toy_batches(config) if data is None else folder_batches(FolderDataset(data, config=config))
-    )
-    trainer = Trainer(config=config, segmenter=shipped("toy_segmenter") if toy_world else None)
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "config.json").write_text(json.dumps(config.to_dict(), indent=2) + "\n")
-    history = train(trainer, batches, seconds=seconds)
-    if trainer.average is not None:
-        enough = islice(batches, SETTLING_SCENES // config.training.batch_size)
-        settle(trainer.trained, torch.cat([batch.labels for batch in enough]))
-    path = out / "generator.safetensors"
-    save(path, trainer.trained, notes={"config": config.to_dict()})
-    (out / "history.jsonl").write_text("".join(json.dumps(row) + "\n" for row in history.rows))
-    return path

@@ -1,10 +1,11 @@
 r"""Every choice of a model and its training, as frozen dataclasses with the published presets."""
 
 from dataclasses import asdict, dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 DOUBLINGS = {"normal": 5, "more": 6, "most": 7}
 Number = float | int
+Precision = Literal["fp32", "tf32", "bf16", "fp16"]
 
 
 class ConfigError(ValueError):
@@ -158,7 +159,8 @@ class TrainingConfig:
 
     ``constant`` is the share of the steps before the learning rate falls linearly to zero.
     ``simultaneous`` updates share one generator forward; the released schedule alternates [R].
-    ``ema`` is the decay of the averaged generator, 0 for none [I].
+    ``ema`` is the decay of the averaged generator, 0 for none [I]. An update adds up the gradients
+    of ``accumulate`` batches of ``batch_size`` in each process.
     """
 
     steps: int = 1000
@@ -170,10 +172,16 @@ class TrainingConfig:
     simultaneous: bool = True
     ema: Number = 0.0
     seed: int = 0
+    precision: Precision = "fp32"
+    accumulate: int = 1
 
     def __post_init__(self):
-        for name in ("steps", "batch_size"):
+        for name in ("steps", "batch_size", "accumulate"):
             _require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; it must be >= 1")
+        formats = get_args(Precision)
+        _require(
+            self.precision in formats, f"precision is {self.precision!r}; allowed are {formats}"
+        )
         for name in ("generator_rate", "discriminator_rate"):
             rate = getattr(self, name)
             _require(0 < rate < 1, f"{name} is {rate}; a learning rate is above 0 and below 1")

@@ -5,12 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
-from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.optim.swa_utils import update_bn
-from tqdm import tqdm
 
 from ecgan.checkpoint import WEIGHTS, load, save
 from ecgan.config import Config, preset
@@ -18,11 +14,12 @@ from ecgan.data import toy
 from ecgan.generator import Generator
 from ecgan.layouts import semantics
 from ecgan.metrics import accuracy, confusion, frechet_distance, iou, mean_iou, pooled
-from ecgan.progress import quiet
 from ecgan.segmenter import DilatedJudge, UNet, frozen
-from ecgan.training import Trainer, toy_batches, train
+from ecgan.training import Trainer, average, toy_batches, train
+from ecgan.training.batches import HELD_OUT_SEED
+from ecgan.training.segmenters import class_weights, fit_segmenter
 
-HELD_OUT_SEED = 1
+__all__ = ["HELD_OUT_SEED"]
 SETTLING_SCENES = 800
 # Network, seed of its scenes, steps: the label generator, and a judge that shares nothing with it.
 SEGMENTERS = {
@@ -45,36 +42,17 @@ def toy_variants() -> dict[str, Config]:
 def train_segmenter(
     network: nn.Module, *, seed: int, steps: int, batch_size: int = 8, rate: float = 4e-3
 ) -> nn.Module:
-    r"""Fit a segmenter to toy scenes of ``seed`` by cross-entropy; rare classes weigh more [I].
-
-    A little noise and contrast jitter on the images, so that it also reads imperfect pictures.
-    """
+    r"""Fit a segmenter to toy scenes of ``seed`` by cross-entropy; rare classes weigh more [I]."""
     torch.manual_seed(seed)
     scenes = toy.scenes(2048, seed=seed)
-    pixels = rearrange(scenes.labels, "b h w -> (b h w)")
-    counts = torch.bincount(pixels, minlength=len(toy.CLASSES))
-    weights = (counts.sum() / counts).sqrt()
-    optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=1e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps)
-    network.train()
-    for _ in tqdm(range(steps), desc="segmenter", disable=quiet()):
-        chosen = torch.randint(len(scenes.labels), (batch_size,))
-        images = jitter(scenes.images[chosen])
-        loss = F.cross_entropy(network(images), scenes.labels[chosen], weight=weights)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-    return frozen(network)
+    weights = class_weights(scenes.labels, classes=len(toy.CLASSES))
 
+    def pairs():
+        while True:
+            chosen = torch.randint(len(scenes.labels), (batch_size,))
+            yield scenes.images[chosen], scenes.labels[chosen]
 
-def jitter(images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
-    r"""Random brightness, contrast and grain, so that a segmenter also reads generated pictures."""
-    count = len(images)
-    contrast = 1 + 0.3 * (torch.rand(count, 1, 1, 1) - 0.5)
-    brightness = 0.3 * (torch.rand(count, 1, 1, 1) - 0.5)
-    grain = 0.1 * torch.rand(count, 1, 1, 1) * torch.randn_like(images)
-    return images * contrast + brightness + grain
+    return fit_segmenter(network, pairs(), steps=steps, rate=rate, weights=weights)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,14 +93,9 @@ def make_segmenter(name: str, *, folder: Path = WEIGHTS) -> nn.Module:
 
 
 def settle(generator: Generator, labels: Int[Tensor, "b h w"], *, batch_size: int = 4) -> None:
-    r"""Make an averaged generator consistent: batch statistics and spectral norms of its weights.
-
-    Averages of running means, and of the power iteration's unit vectors, belong to no weights at
-    all; one pass over ``labels`` measures both anew. Without it the pictures come out garish.
-    """
-    layouts = (semantics(part, config=generator.config) for part in labels.split(batch_size))
-    update_bn(layouts, generator)
-    generator.eval()
+    r"""Make an averaged generator consistent, on layouts in batches; see training.average."""
+    parts = labels.split(batch_size)
+    average.settle(generator, (semantics(part, config=generator.config) for part in parts))
 
 
 def make_generator(

@@ -10,15 +10,17 @@ import pytest
 import torch
 from PIL import Image
 
-from ecgan import checkpoint, commands
+from ecgan import checkpoint, commands, commands_train
 from ecgan.__main__ import main, preset_named
 from ecgan.config import PRESETS, ModelConfig, preset
 from ecgan.data import toy
 from ecgan.generator import Generator
 from ecgan.synthesis import synthesize, to_bytes
+from ecgan.training import RunSettings
 from scenes_on_disk import blocks, save, write
 
-COMMANDS = ("toy", "doctor", "synthesize", "train", "make-toy", "fetch")
+COMMANDS = ("toy", "doctor", "synthesize", "segmenter", "train", "evaluate", "export")
+COMMANDS += ("make-toy", "fetch")
 NARROW = ["--model.base-channels", "2", "--model.spade-hidden", "4", "--model.max-channels", "8"]
 
 
@@ -205,42 +207,88 @@ def test_train_hands_over_preset_and_changes(monkeypatch, tmp_path):
 
     def pretend(config, out, **options):
         seen.update(config=config, out=out, **options)
-        return out
+        raise commands.CommandError("enough")
 
-    monkeypatch.setattr(commands, "train_run", pretend)
+    monkeypatch.setattr(commands_train, "train_run", pretend)
     arguments = ["--config", "ade20k", "--data", "x", "--steps", "7", "--batch-size", "3"]
-    changes = ["--losses.contrastive", "0", "--model.base-channels", "32", "--seconds", "9"]
-    assert main(["train", "-o", str(tmp_path), *arguments, *changes]) == 0
+    changes = ["--losses.contrastive", "0", "--model.base-channels", "32", "--minutes", "9"]
+    more = ["--segmenter", "y", "--precision", "fp16", "--checkpoint-every", "11", "--cpu"]
+    assert main(["train", *arguments, *changes, *more]) == 2
     published = preset("ade20k")
     config = seen["config"]
     assert config.data == published.data
     assert (config.training.steps, config.training.batch_size) == (7, 3)
     assert config.training.generator_rate == published.training.generator_rate
+    assert config.training.precision == "fp16"
     assert (config.losses.contrastive, config.losses.perceptual) == (0, 10)
     assert (config.model.base_channels, config.model.classes) == (32, 150)
-    assert (str(seen["data"]), seen["seconds"]) == ("x", 9)
+    assert (str(seen["data"]), seen["segmenter"], str(seen["out"])) == ("x", "y", "runs/ade20k")
+    assert seen["settings"] == RunSettings(minutes=9, checkpoint_every=11, cpu=True)
 
 
-def test_train_on_a_folder_then_synthesize(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(commands, "SETTLING_SCENES", 4)
+def test_train_on_a_folder_then_synthesize(tmp_path, capsys):
     toy.write_folder(tmp_path / "data", 6)
     out = tmp_path / "run"
     arguments = ["train", "--config", "toy", "--data", tmp_path / "data", "-o", out, "--steps", 3]
     arguments += ["--batch-size", 2, *NARROW]
     assert main([str(argument) for argument in arguments]) == 0
-    assert f"wrote {out / 'generator.safetensors'}" in capsys.readouterr().out
-    config = json.loads((out / "config.json").read_text())
+    model = out / "generator.safetensors"
+    assert f"finished 3 steps; wrote {model}" in capsys.readouterr().out
+    config = json.loads((out / "run.json").read_text())["config"]
     assert config["training"]["steps"] == 3
-    rows = [json.loads(line) for line in (out / "history.jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [1, 3]
     assert all(np.isfinite(value) for row in rows for value in row.values())
-    model = out / "generator.safetensors"
     assert checkpoint.load(model).config.base_channels == 2
     assert checkpoint.notes(model)["config"]["data"]["name"] == "toy"
     layout = tmp_path / "data/labels/00000.png"
-    command = ["synthesize", layout, "-o", tmp_path / "out", "--model", model]
+    command = ["synthesize", layout, "-o", tmp_path / "out", "--model", out]
     assert main([str(argument) for argument in command]) == 0
     assert Image.open(tmp_path / "out/00000_final.png").size == (64, 64)
+    other = [*arguments, "--seed", 5]
+    assert "training.seed: was 0, is 5" in fails(capsys, *other)
+
+
+def test_an_end_before_the_last_step_says_how_to_go_on(tmp_path, capsys):
+    arguments = ["train", "--steps", "9", "--minutes", "0", "-o", str(tmp_path / "run"), *NARROW]
+    arguments += ["--model.height", "32", "--model.width", "32", "--sample-every", "0"]
+    data = toy.write_folder(tmp_path / "data", 4, height=32, width=32)
+    assert main([*arguments, "--data", str(data)]) == 0
+    said = capsys.readouterr().out
+    assert "out of time at step 1 of 9" in said
+    assert "The same command goes on from here" in said
+
+
+def test_a_segmenter_must_know_the_classes(tmp_path, capsys):
+    arguments = ["train", "--out", tmp_path / "run", *NARROW, "--model.classes", 5]
+    sentence = fails(capsys, *arguments, "--segmenter", "toy_segmenter")
+    assert "toy_segmenter knows 9 classes; a segmenter of 5 classes is needed" in sentence
+    sentence = fails(capsys, *arguments, "--segmenter", "toy")
+    assert "toy is a Generator; a segmenter of 5 classes is needed" in sentence
+
+
+def test_evaluate_the_toy_world(tmp_path, capsys, tiny_generator):
+    out = tmp_path / "rows.jsonl"
+    arguments = ["evaluate", "--model", tiny_generator, "--images", 8, "--out", out]
+    arguments += ["--protocols", "kid-training", "miou-native"]
+    assert main([str(argument) for argument in arguments]) == 0
+    said = capsys.readouterr().out
+    assert f"added 3 rows to {out}" in said
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [row["metric"] for row in rows] == ["kid", "miou", "accuracy"]
+    assert rows[0]["data"] == "toy world"
+    assert rows[0]["protocol"]["features"] == "means of toy_judge's maps"
+    assert "8 images for 64 features" in fails(capsys, *arguments[:-2], "fid-validation")
+
+
+def test_evaluate_says_what_is_missing(tmp_path, capsys, tiny_generator, monkeypatch):
+    monkeypatch.setenv("ECGAN_INCEPTION", str(tmp_path / "none.pth"))
+    write(tmp_path, "folder", [0, 1, 2])
+    arguments = ["evaluate", "--model", tiny_generator, "--data", tmp_path]
+    assert "ECGAN_INCEPTION" in fails(capsys, *arguments)
+    assert "together with --judge" in fails(capsys, *arguments, "--features", "judge")
+    assert "--judge" in fails(capsys, *arguments, "--protocols", "miou-native")
+    assert "no protocol 'fid'" in fails(capsys, *arguments, "--protocols", "fid")
 
 
 def test_train_says_what_is_missing(tmp_path, capsys):

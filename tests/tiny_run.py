@@ -15,6 +15,7 @@ LOSSES = LossConfig(
     similarity_pairs=64,
     contrast=ContrastConfig(per_class=4, dim=4),
 )
+WITH_MEMORY = replace(LOSSES, contrast=replace(LOSSES.contrast, memory_per_class=3))
 NOTHING = LossConfig(
     adversarial=0, feature_matching=0, perceptual=0, contrastive=0, similarity=0, class_specific=0
 )

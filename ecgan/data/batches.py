@@ -1,7 +1,6 @@
 r"""From the samples of a folder to training batches on a device, endless and in a known order."""
 
 from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -60,8 +59,8 @@ def assemble(
 class _Order:
     r"""The batches of one epoch as lists of indices, shuffled by (seed, epoch)."""
 
-    def __init__(self, dataset: FolderDataset, batch_size: int):
-        self.dataset, self.batch_size = dataset, batch_size
+    def __init__(self, dataset: FolderDataset, batch_size: int, stride: int):
+        self.dataset, self.batch_size, self.stride = dataset, batch_size, stride
         self.epoch, self.skip = 0, 0
 
     @property
@@ -70,13 +69,17 @@ class _Order:
         return len(self.dataset) // self.batch_size
 
     def __len__(self) -> int:
-        return self.whole - self.skip
+        return len(self._numbers)
+
+    @property
+    def _numbers(self) -> range:
+        return range(self.skip, self.whole, self.stride)
 
     def __iter__(self) -> Iterator[list[int]]:
         shuffled = np.random.default_rng((self.dataset.seed, self.epoch)).permutation(
             len(self.dataset)
         )
-        for number in range(self.skip, self.whole):
+        for number in self._numbers:
             yield shuffled[number * self.batch_size : (number + 1) * self.batch_size].tolist()
 
 
@@ -86,15 +89,16 @@ def folder_batches(
     device: torch.device | str = "cpu",
     workers: int = 0,
     start: int = 0,
+    stride: int = 1,
     settings: Canny = AUTHORS,
 ) -> Iterator[Batch]:
-    r"""Endless batches of ``dataset.config.training.batch_size``, from step ``start`` on.
+    r"""Endless batches of ``dataset.config.training.batch_size``: ``start``, ``start + stride``...
 
-    The batch of a step depends on the data, the seed and the step alone, however many ``workers``
-    (processes that read files; 0 for none) there are. Raises :class:`FolderError` where there are
-    fewer scenes than one batch takes.
+    A batch depends on the data, the seed and its number alone, however many ``workers`` (processes
+    that read files; 0 for none) there are. ``stride`` lets several processes share the row. Raises
+    :class:`FolderError` where there are fewer scenes than one batch takes.
     """
-    order = _Order(dataset, dataset.config.training.batch_size)
+    order = _Order(dataset, dataset.config.training.batch_size, stride)
     if not order.whole:
         raise FolderError(
             f"{dataset.root} has {len(dataset)} scenes, fewer than one batch of "
@@ -106,14 +110,16 @@ def folder_batches(
         collate_fn=list,
         num_workers=workers,
         persistent_workers=workers > 0,
+        # Its own: a loader draws a seed at each epoch, and would disturb the run's random numbers.
+        generator=torch.Generator(),
     )
-    first, order.skip = divmod(start, order.whole)
-    for epoch in count(first):
-        order.epoch = epoch
-        dataset.set_epoch(epoch)
+    number = start
+    while True:
+        order.epoch, order.skip = divmod(number, order.whole)
+        dataset.set_epoch(order.epoch)
         for samples in loader:
             yield assemble(samples, config=dataset.config, device=device, settings=settings)
-        order.skip = 0
+            number += stride
 
 
 def write_edges(

@@ -122,6 +122,13 @@ class FolderDataset(Dataset):
             geometry=geometry,
         )
 
+    def whole_labels(self, index: int) -> Int[Tensor, "h w"]:
+        r"""The class ids of a scene at the size of its label file."""
+        scene = self.scenes[index]
+        with open_picture(scene.image) as image:
+            width, height = image.size
+        return torch.from_numpy(self._labels(scene, (height, width)))
+
     def _labels(self, scene: Scene, size: tuple[int, int]) -> Int[np.ndarray, "h w"]:
         values = _sized(read_ids(scene.label), scene.label, size).astype(np.int64)
         model = self.config.model

@@ -26,7 +26,7 @@ def require_finite(loss: str, *tensors: Float[Tensor, "..."]) -> None:
     if not tensors:
         return
     with torch.no_grad():
-        sums = torch.stack([full_precision(tensor).sum().double().cpu() for tensor in tensors])
+        sums = torch.stack([full_precision(tensor).sum().float() for tensor in tensors])
         if torch.isfinite(sums).all():
             return
         for position, tensor in enumerate(tensors):

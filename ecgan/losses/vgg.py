@@ -1,15 +1,11 @@
 r"""VGG-19 up to relu5_1 and its published ImageNet weights, checked by hash (chapter 08)."""
 
-import hashlib
-import logging
-import os
 from pathlib import Path
-from pickle import UnpicklingError
 
-import pooch
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from ecgan.published import Published, WeightsUnavailable
 
 URL = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"
 SHA256_PREFIX = "dcbb9e9d"  # the part of the hash that torchvision publishes, in the file's name
@@ -19,10 +15,6 @@ LAYERS = (
     64, 64, "pool", 128, 128, "pool", 256, 256, 256, 256, "pool", 512, 512, 512, 512, "pool", 512,
 )  # fmt: skip
 SLICES = (1, 6, 11, 20, 29)  # relu1_1, relu2_1, relu3_1, relu4_1, relu5_1
-
-
-class WeightsUnavailable(ValueError):
-    r"""VGG-19's weights cannot be had, or are not the published ones."""
 
 
 class VGG19(nn.Module):
@@ -52,18 +44,14 @@ class VGG19(nn.Module):
         return slices
 
 
-def sha256(path: Path) -> str:
-    r"""The file's SHA-256 in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def refuse(reason: str, url: str = URL) -> WeightsUnavailable:
-    r"""The error for ``reason``, with the three ways out."""
-    return WeightsUnavailable(
-        f"perceptual loss: {reason}. Either download {url} on a machine that can, and set "
-        f"{VARIABLE}=/path/to/the/file; or switch the loss off (weight 0); or, for the toy world, "
-        "let the toy segmenter's features take VGG-19's place."
+def _weights(url: str, sha256_prefix: str) -> Published:
+    return Published(
+        purpose="perceptual loss",
+        urls=(url,),
+        sha256_prefix=sha256_prefix,
+        variable=VARIABLE,
+        way_out="or switch the loss off (weight 0); or, for the toy world, let the toy segmenter's "
+        "features take VGG-19's place.",
     )
 
 
@@ -73,49 +61,14 @@ def fetch_weights(
     r"""The path of the weights: the file ``ECGAN_VGG19`` names, else the cache, else a download.
 
     A file is used only if its SHA-256 starts with ``sha256_prefix`` (all that is published of it).
-    A download arrives under another name, is checked, and only then takes its place in ``folder``
-    (default: pooch's cache folder for ecgan). Raises ``WeightsUnavailable``.
+    Raises ``WeightsUnavailable``.
     """
-    if given := os.environ.get(VARIABLE):
-        if not Path(given).is_file():
-            raise refuse(f"{VARIABLE} is set to {given}, where there is no file", url)
-        if not (found := sha256(Path(given))).startswith(sha256_prefix):
-            raise refuse(
-                f"{given} (from {VARIABLE}) has SHA-256 {found[:16]}..., expected "
-                f"{sha256_prefix}...; it is damaged or another file", url,
-            )  # fmt: skip
-        return Path(given)
-    folder = Path(folder or pooch.os_cache("ecgan"))
-    path = folder / url.rsplit("/", 1)[-1]
-    if path.is_file() and sha256(path).startswith(sha256_prefix):
-        return path
-    arrived = path.with_name(path.name + ".unchecked")
-    arrived.unlink(missing_ok=True)
-    logger, level = pooch.get_logger(), pooch.get_logger().level
-    logger.setLevel(logging.WARNING)  # it would advise to pin the hash of whatever came
-    try:
-        pooch.retrieve(url, known_hash=None, fname=arrived.name, path=folder)
-    except OSError as error:
-        raise refuse(f"{url} cannot be downloaded ({type(error).__name__})", url) from error
-    finally:
-        logger.setLevel(level)
-    if not (found := sha256(arrived)).startswith(sha256_prefix):
-        arrived.unlink()
-        raise refuse(
-            f"what came from {url} has SHA-256 {found[:16]}..., expected {sha256_prefix}...; "
-            "it was deleted", url,
-        )  # fmt: skip
-    return arrived.replace(path)
+    return _weights(url, sha256_prefix).fetch(folder=folder)
 
 
 def load_vgg19(path: str | Path) -> VGG19:
     r"""VGG-19 from a state dict with torchvision's keys; layers beyond relu5_1 are left out."""
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except UnpicklingError as error:
-        raise refuse(
-            f"{path} is no plain state dict (it may hold code, not only tensors)"
-        ) from error
+    state = _weights(URL, SHA256_PREFIX).state_dict(path)
     vgg = VGG19()
     if missing := sorted(set(vgg.state_dict()) - set(state)):
         raise WeightsUnavailable(

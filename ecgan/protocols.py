@@ -1,0 +1,69 @@
+r"""Named protocols: what exactly is compared with what; two numbers of one name compare."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+class EvaluationError(ValueError):
+    r"""Scores that cannot be had from what is there, or would mislead; says what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distance:
+    r"""How far the generated pictures lie from real ones of the split ``reference``."""
+
+    measure: Literal["fid", "kid"]
+    reference: Literal["validation", "training"]
+
+    @property
+    def says(self) -> str:
+        r"""The protocol in words."""
+        names = {"fid": "Frechet distance", "kid": "unbiased kernel distance"}
+        return (
+            f"{names[self.measure]} between features of the pictures made from validation layouts "
+            f"and features of real {self.reference} images"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segmentation:
+    r"""What a segmenter reads in the pictures against the layouts they were made from.
+
+    ``size``: "native" scores pictures as they were made; "upsampled" first enlarges each to the
+    size of its label file. ``ignored``: pixels of label 255 are "left out", or "counted", where
+    whatever the segmenter says there is wrong.
+    """
+
+    size: Literal["native", "upsampled"]
+    ignored: Literal["left out", "counted"]
+
+    @property
+    def says(self) -> str:
+        r"""The protocol in words."""
+        sizes = {
+            "native": "at the size they were made",
+            "upsampled": "enlarged to the size of the label files (bilinear)",
+        }
+        return (
+            f"a segmenter's classes of the pictures, {sizes[self.size]}, against the layouts; "
+            f"pixels of label 255 {self.ignored}"
+        )
+
+
+PROTOCOLS: dict[str, Distance | Segmentation] = {
+    "fid-validation": Distance(measure="fid", reference="validation"),
+    "fid-training": Distance(measure="fid", reference="training"),
+    "kid-validation": Distance(measure="kid", reference="validation"),
+    "kid-training": Distance(measure="kid", reference="training"),
+    "miou-native": Segmentation(size="native", ignored="left out"),
+    "miou-native-255-counted": Segmentation(size="native", ignored="counted"),
+    "miou-upsampled": Segmentation(size="upsampled", ignored="left out"),
+    "miou-upsampled-255-counted": Segmentation(size="upsampled", ignored="counted"),
+}
+
+
+def protocol(name: str) -> Distance | Segmentation:
+    r"""The protocol of that name; raises :class:`EvaluationError` for an unknown one."""
+    if name not in PROTOCOLS:
+        raise EvaluationError(f"no protocol {name!r}; there are {', '.join(PROTOCOLS)}")
+    return PROTOCOLS[name]

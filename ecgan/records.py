@@ -1,0 +1,96 @@
+r"""Rows of results: a JSON line each, with all that is needed to make the number again."""
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import ecgan
+
+PACKAGES = ("torch", "numpy", "einops", "accelerate", "torchmetrics")
+
+
+class RecordError(ValueError):
+    r"""A file of rows that cannot be read or written; the message names file and line."""
+
+
+@cache
+def versions() -> dict[str, str]:
+    r"""Versions of python, this package and what computes; what is not installed is left out."""
+    found = {"python": platform.python_version(), "ecgan": ecgan.__version__}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+@cache
+def commit() -> str:
+    r"""The commit of the package's code, with "+" where files differ; "unknown" outside git."""
+
+    def git(*words: str) -> str:
+        command = ["git", "-C", str(Path(ecgan.__file__).parent), *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        # Inside somebody else's repository, an environment's folder for instance, none is ours.
+        git("ls-files", "--error-unmatch", "__init__.py")
+        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "--", ".") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def as_line(row: Mapping) -> str:
+    r"""One row as strict JSON: numbers that are not finite become null."""
+    return json.dumps(_finite(row), allow_nan=False) + "\n"
+
+
+def _finite(value):
+    if isinstance(value, Mapping):
+        return {key: _finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(entry) for entry in value]
+    if isinstance(value, float) and not abs(value) < float("inf"):
+        return None
+    return value
+
+
+def append(path: str | Path, rows: Iterable[Mapping]) -> None:
+    r"""Add rows to a file, making it and its folder where needed; all of them, or none."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = "".join(map(as_line, rows))
+    with path.open("ab") as file:
+        size = file.tell()
+        try:
+            file.write(text.encode())
+            file.flush()
+        except OSError:
+            os.ftruncate(file.fileno(), size)
+            raise
+
+
+def read(path: str | Path) -> list[dict]:
+    r"""The rows of a file; none where there is no file. A last line cut off by a kill is dropped.
+
+    Raises :class:`RecordError` for any other line that is no JSON.
+    """
+    path = Path(path)
+    lines = path.read_text().splitlines(keepends=True) if path.is_file() else []
+    rows = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            rows.append(json.loads(line))
+        except ValueError as error:
+            if number == len(lines) and not line.endswith("\n"):
+                break
+            raise RecordError(
+                f"{path}, line {number} is no JSON ({error}); mend or remove it"
+            ) from error
+    return rows

@@ -10,7 +10,7 @@ PYTHON ?= python3
 ENVIRONMENT := .venv
 BIN := $(ENVIRONMENT)/bin
 READY := $(ENVIRONMENT)/.ready
-LOCKED_EXTRAS := book,test,train,segformer,onnx
+LOCKED_EXTRAS := book,test,train,segformer,onnx,experiments
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 WORKERS ?= 2
 

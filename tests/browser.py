@@ -3,15 +3,15 @@ r"""A headless Chromium and a server of files, for tests of pages that do someth
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from urllib.parse import urlsplit
 
-import psutil
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
@@ -32,7 +32,7 @@ def chromium() -> str:
     found = next(filter(None, map(shutil.which, NAMES)), None)
     if found is None:
         told = (
-            "NO CHROMIUM ON THIS MACHINE: the painter is not tested. Install it "
+            "NO CHROMIUM ON THIS MACHINE: what pages do in a browser is not tested. Install it "
             "(Debian: apt-get install chromium) and run the tests again."
         )
         if os.environ.get("CI"):
@@ -81,11 +81,9 @@ def served(folder: Path) -> Iterator[Server]:
     server.server_close()
 
 
-def cpu_seconds() -> float:
-    r"""What the browsers started here have computed so far, their running processes summed."""
-    total = 0.0
-    for process in psutil.Process().children(recursive=True):
-        with suppress(psutil.NoSuchProcess):
-            if "chrom" in process.name():
-                total += sum(process.cpu_times()[:2])
-    return total
+def crowding() -> float:
+    r"""How many times longer than alone a computation takes now: other programs share the cores."""
+    began, computed = time.perf_counter(), time.process_time()
+    while time.process_time() - computed < 0.2:
+        pass
+    return max((time.perf_counter() - began) / 0.2, 1.0)

@@ -20,10 +20,10 @@ from PIL import Image
 
 pytest.importorskip("playwright", reason="the painter's tests need playwright: pip install .[test]")
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Request, expect
 
 import paint_assets
-from browser import Server, cpu_seconds, headless, served
+from browser import Server, crowding, headless, served
 from chapters import ROOT
 from ecgan.checkpoint import shipped
 from ecgan.data import toy
@@ -35,19 +35,24 @@ PAGE, CHAPTER = "/book/paint.html", "/notebooks/00_quickstart.html"
 CONTENTS = "{format: jb-book, root: book/paint, chapters: [{file: notebooks/00_quickstart}]}"
 TOLERANCE = 1e-3
 LARGEST_NETWORK, LARGEST_PAGE = 6e6, 5e5
-SLOWEST_FIRST, SLOWEST_STROKE = 3.0, 0.2  # seconds
+SLOWEST_FIRST, SLOWEST_STROKE = 3.0, 0.2  # seconds, on two cores that do nothing else
 THEMES_OWN = "THEBE_JS_URL"  # the theme declares it twice on every page
 PICTURES = ("edge", "first", "final")
 LISTEN = """addEventListener("painted", ({ detail }) => {
   window.made = detail;
-  window.times = [...(window.times ?? []), detail.milliseconds];
-}, true);"""
+  window.painted = [...(window.painted ?? []), performance.now()];
+}, true);
+addEventListener("said", ({ detail }) => Object.assign(window.made, detail), true);
+addEventListener("pointerup", () => { window.lifted = performance.now(); }, true);
+new PerformanceObserver((list) => {
+  window.stalls = [...(window.stalls ?? []), ...list.getEntries().map((each) => each.duration)];
+}).observe({ type: "longtask" });"""
 # The row shows what was made last; it is up to date when its layout is the board's.
 SETTLED = """() => {
   const [board, row] = [".painter-board canvas", "[data-picture=layout] canvas"]
     .map((place) => document.querySelector(place)?.toDataURL());
   const on = (name) => document.querySelector(`input[name=${name}]`)?.checked ?? true;
-  return window.made && board === row && made.job.transfer === on("transfer")
+  return window.made?.change !== undefined && board === row && made.job.transfer === on("transfer")
     && made.job.gates === on("gates");
 }"""
 
@@ -79,8 +84,13 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def visit(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]:
-    r"""Opens the painter; no script may have failed in the end."""
-    pages, troubles = [], []
+    r"""Opens the painter; in the end no script has failed, and nothing was asked of other hosts."""
+    pages, troubles, strangers = [], [], []
+
+    def note(request: Request) -> None:
+        own = request.url.startswith((server.address, "data:", "blob:"))
+        if not own:
+            strangers.append(request.url)
 
     def opened(
         fragment: str = "", *, place: str = PAGE, wait: bool = True, script: str = "", **options
@@ -90,6 +100,7 @@ def visit(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]:
         pages.append(page)
         page.set_default_timeout(60_000)
         page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.context.on("request", note)
         page.add_init_script(LISTEN + script)
         page.goto(f"{server.address}{place}{fragment}")
         if wait:
@@ -100,6 +111,7 @@ def visit(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]:
     for page in pages:
         page.context.close()
     assert [trouble for trouble in troubles if THEMES_OWN not in trouble] == []
+    assert strangers == []
 
 
 def board_box(page: Page) -> dict[str, float]:
@@ -184,6 +196,9 @@ def test_pictures_of_a_painted_street_are_pytorchs(visit) -> None:
     page = visit()
     start = layout(page)
     np.testing.assert_array_equal(start, street(0))
+    expect(page.locator('[data-say="objects"]')).to_contain_text(": 1 came back")
+    assert page.locator('[data-picture="first"] circle').count() == 1
+    assert page.locator('[data-picture="final"] circle').count() == 0
     choose(page, "kind", toy.CLASSES.index("tree"))
     stroke(page, (8, 20), (20, 28), (30, 12))
     choose(page, "kind", toy.CLASSES.index("person"))
@@ -309,21 +324,24 @@ def test_a_link_reproduces_street_and_switches(visit) -> None:
     assert again.locator('input[name="transfer"]').is_checked()
 
 
-@pytest.mark.parametrize(
-    ("fragment", "sentence"),
-    [
-        ("#layout=64x64.AAAA", "This link is broken"),
-        ("#layout=", "This link is broken"),
-        ("#layout=128x96.AAAA", "a layout of 128 by 96 pixels; this network paints 64 by 64"),
-        (f"#layout=64x64.{paint_assets.pack(torch.full((64, 64), 12))}", "holds class 12"),
-        (f"#layout=64x64.{paint_assets.pack(torch.zeros(8, 8))}", "do not fill the layout"),
-    ],
-    ids=["damaged", "empty", "another size", "another class", "short"],
-)
-def test_a_wrong_link_gets_a_sentence_and_a_street(visit, fragment: str, sentence: str) -> None:
-    page = visit(fragment)
-    expect(page.locator(".painter-message")).to_contain_text(sentence)
-    np.testing.assert_array_equal(layout(page), street(0))
+def test_a_wrong_link_gets_a_sentence_and_a_street(visit) -> None:
+    wrong = {
+        "#layout=64x64.AAAA": "This link is broken",
+        "#layout=": "This link is broken",
+        "#layout=128x96.AAAA": "a layout of 128 by 96 pixels; this network paints 64 by 64",
+        f"#layout=64x64.{paint_assets.pack(torch.full((64, 64), 12))}": "holds class 12",
+        f"#layout=64x64.{paint_assets.pack(torch.zeros(8, 8))}": "do not fill the layout",
+    }
+    page = visit(next(iter(wrong)))
+    for fragment, sentence in wrong.items():
+        page.evaluate("fragment => { location.hash = fragment; }", fragment)
+        expect(page.locator(".painter-message")).to_contain_text(sentence)
+        np.testing.assert_array_equal(layout(page), street(0))
+        press(page, "Clear")
+    right = paint_assets.pack(torch.from_numpy(street(3)))
+    page.evaluate("fragment => { location.hash = fragment; }", f"#layout=64x64.{right}")
+    expect(page.locator(".painter-message")).to_have_text("Runs in your browser, by WebAssembly.")
+    np.testing.assert_array_equal(layout(page), street(3))
 
 
 def test_the_first_chapter_holds_a_small_painter_that_loads_when_asked(server, visit) -> None:
@@ -344,7 +362,7 @@ def test_pictures_can_be_saved(visit, tmp_path: Path) -> None:
     page = visit()
     for name in ("layout", *PICTURES):
         with page.expect_download() as download:
-            page.locator(f'[data-save="{name}"]').click()
+            page.locator(f'[data-save="{name}"]:visible').click()
         assert download.value.suggested_filename == f"street_{name}.png"
         download.value.save_as(tmp_path / f"{name}.png")
         saved = np.array(Image.open(tmp_path / f"{name}.png").convert("RGB"))
@@ -374,45 +392,46 @@ def test_small_objects_that_get_lost_are_circled(visit) -> None:
     expect(page.locator(".painter-frame circle")).to_have_count(0)
 
 
-def test_in_the_first_street_a_lamp_is_lost_and_comes_back(visit) -> None:
-    page = visit()
-    expect(page.locator('[data-say="objects"]')).to_contain_text(": 1 came back")
-    assert page.locator('[data-picture="first"] circle').count() == 1
-    assert page.locator('[data-picture="final"] circle').count() == 0
-
-
 def test_it_is_fast_and_the_newest_stroke_wins(visit) -> None:
-    r"""First picture in seconds of computing; a stroke by the fastest, as other things may run."""
-    page = visit(wait=False)
-    page.wait_for_selector("[data-provider]")
-    before = cpu_seconds()
-    page.wait_for_function(SETTLED)
-    first = cpu_seconds() - before
-    strokes = 12
-    for i in range(strokes):
+    r"""Seconds as a reader waits them, in proportion where other programs share the cores."""
+    crowded = crowding()
+    page = visit()
+    first = page.evaluate("painted[0] - performance.timing.loadEventEnd + performance.timeOrigin")
+    waited = []
+    for i in range(12):
+        if i == 6:  # a part switched off costs a second run, but not before the pictures are seen
+            page.locator('input[name="gates"]').uncheck()
         choose(page, "kind", i % 9)
         stroke(page, (4 + 4 * i, 8), (8 + 4 * i, 30))
+        page.wait_for_function(SETTLED)
+        waited.append(page.evaluate("painted.at(-1) - lifted") / 1000)
+    crowded = max(crowded, crowding())
+    page.locator('input[name="gates"]').check()
     expect_pytorchs_pictures(page, models()[0])
-    times = page.evaluate("times")
-    each = min(times[1:]) / 1000
-    assert len(times) <= 1 + 7 * strokes, "pictures are skipped, not queued"
-    assert first <= SLOWEST_FIRST, f"first picture after {first:.1f} s"
-    assert each <= SLOWEST_STROKE, f"{each:.2f} s a picture"
+    pictures = page.evaluate("painted.length")
+    assert pictures <= 3 + 7 * len(waited), "pictures are skipped, not queued"
+    assert page.evaluate("(window.stalls ?? []).length") <= pictures / 3, "painting stalls"
+    assert first / 1000 <= SLOWEST_FIRST * crowded
+    assert sorted(waited)[len(waited) // 2] <= SLOWEST_STROKE * crowded, waited
 
 
 def test_it_is_light(server: Server, visit) -> None:
     server.asked.clear()
-    visit()
+    page = visit()
     files = {server.folder / path.lstrip("/") for path in server.asked}
     sizes = {path: path.stat().st_size for path in files if path.is_file()}
-    network = server.folder / "_static" / "paint" / "generated" / "street.onnx"
-    assert sizes.pop(network) <= LARGEST_NETWORK
+    generated = server.folder / "_static" / "paint" / "generated"
+    networks = sum(sizes.pop(generated / name) for name in paint_assets.NETWORKS)
+    runtime = sum(sizes.pop(generated / name, 0) for name in paint_assets.RUNTIMES["wasm"])
+    assert networks <= LARGEST_NETWORK
+    told = page.locator("article").inner_text()
+    assert f"({networks / 1e6:.0f} MB)" in told
+    assert f"({runtime / 1e6:.0f} MB)" in told
     places = (server.folder / "_static" / "paint", server.folder / "_images")
     own = {
         path.name: size
         for path, size in sizes.items()
-        if path.name not in paint_assets.RUNTIME
-        and (path.name == Path(PAGE).name or any(map(path.is_relative_to, places)))
+        if path.name == Path(PAGE).name or any(map(path.is_relative_to, places))
     }
     assert len(own) > 10
     assert sum(own.values()) <= LARGEST_PAGE, own
@@ -422,9 +441,10 @@ def test_it_is_light(server: Server, visit) -> None:
     ("script", "sentence"),
     [
         ("delete window.WebAssembly;", "This browser has no WebAssembly"),
+        ("delete window.DecompressionStream;", "This browser is too old"),
         ("window.Worker = class { constructor() { throw Error('no workers'); } };", "no workers"),
     ],
-    ids=["no WebAssembly", "no workers"],
+    ids=["no WebAssembly", "too old", "no workers"],
 )
 def test_a_browser_without_what_it_needs_is_told(visit, script: str, sentence: str) -> None:
     page = visit(wait=False, script=script)
@@ -441,22 +461,6 @@ def test_a_book_without_the_runtime_says_how_to_get_it(visit) -> None:
     assert page.locator(".painter figure img").is_visible()
 
 
-def test_without_the_runtime_the_build_goes_on(tmp_path: Path, monkeypatch, capsys) -> None:
-    def refused(folder: Path) -> None:
-        raise OSError("no network")
-
-    monkeypatch.setattr(paint_assets, "GENERATED", tmp_path / "generated")
-    monkeypatch.setattr(paint_assets, "export_street", Path.touch)
-    monkeypatch.setattr(paint_assets, "fetch_runtime", refused)
-    assert not paint_assets.prepare()
-    assert "stays a still picture: no network. With" in capsys.readouterr().err
-    world = tmp_path / "generated" / "world.json"
-    assert json.loads(world.read_text())["runtime"] is False
-    monkeypatch.setattr(paint_assets, "fetch_runtime", lambda folder: None)
-    assert paint_assets.prepare()
-    assert json.loads(world.read_text())["runtime"] is True
-
-
 def test_a_network_that_does_not_run_is_told(visit) -> None:
     page = visit(wait=False)
     page.route("**/street.onnx", lambda route: route.fulfill(status=404))
@@ -464,11 +468,43 @@ def test_a_network_that_does_not_run_is_told(visit) -> None:
     expect(page.locator(".painter-message")).to_contain_text("The network does not run")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1200])
-def test_no_serious_violation_of_accessibility(visit, theme: str, width: int) -> None:
-    page = visit(viewport={"width": width, "height": 900}, color_scheme=theme)
-    page.evaluate("theme => document.documentElement.dataset.theme = theme", theme)
-    found = Axe().run(page, context=".bd-article").response["violations"]
-    serious = [v for v in found if v["impact"] in ("serious", "critical")]
-    assert serious == [], [(v["id"], v["nodes"][0]["html"]) for v in serious]
+PROMISED = """Object.defineProperty(navigator, "gpu", {
+  value: { requestAdapter: async () => ({ info: { isFallbackAdapter: false } }) },
+});
+WebAssembly.Suspending ??= class {};
+"""
+
+
+def test_where_webgpu_promises_more_than_it_does_webassembly_paints(server, visit) -> None:
+    worker = (server.folder / "_static" / "paint" / "worker.js").read_text()
+    page = visit(wait=False)
+    page.route(
+        "**/worker.js",
+        lambda route: route.fulfill(body=PROMISED + worker, content_type="text/javascript"),
+    )
+    server.asked.clear()
+    page.reload()
+    page.wait_for_function(SETTLED)
+    assert page.locator(".painter").get_attribute("data-provider") == "wasm"
+    asked = [Path(path).name for path in server.asked]
+    assert asked.index(paint_assets.RUNTIMES["webgpu"][0]) < asked.index(
+        paint_assets.RUNTIMES["wasm"][0]
+    )
+    expect_pytorchs_pictures(page, models()[0])
+
+
+@pytest.mark.parametrize("place", [PAGE, CHAPTER], ids=["page", "chapter"])
+def test_no_serious_violation_of_accessibility(visit, place: str) -> None:
+    page = visit(place=place, wait=False)
+    if place == CHAPTER:
+        press(page, "Paint here")
+    page.wait_for_function(SETTLED)
+    for theme in ("light", "dark"):
+        page.evaluate("theme => document.documentElement.dataset.theme = theme", theme)
+        for width in (390, 1280):
+            page.set_viewport_size({"width": width, "height": 900})
+            page.wait_for_timeout(500)  # the theme then lets the keyboard scroll what overflows
+            found = Axe().run(page, context=".bd-article").response["violations"]
+            serious = [v for v in found if v["impact"] in ("serious", "critical")]
+            told = [(theme, width, v["id"], v["nodes"][0]["html"]) for v in serious]
+            assert told == []

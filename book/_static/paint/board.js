@@ -13,6 +13,7 @@ export function board(host, state) {
   const where = host.querySelector(".painter-where");
   let at = { x: world.width / 2, y: world.height / 2 };
   let drawing = false;
+  let pointer; // the finger or mouse that draws; others are not followed meanwhile
 
   const place = ({ clientX, clientY }) => {
     const box = canvas.getBoundingClientRect();
@@ -56,17 +57,20 @@ export function board(host, state) {
 
   canvas.addEventListener("pointerdown", (event) => {
     if (event.button !== 0 || drawing) return;
-    canvas.setPointerCapture(event.pointerId);
+    pointer = event.pointerId;
+    canvas.setPointerCapture(pointer);
     at = place(event);
     press();
     showBrush();
   });
   canvas.addEventListener("pointermove", (event) => {
+    if (drawing && event.pointerId !== pointer) return;
     const passed = event.getCoalescedEvents();
     for (const each of passed.length ? passed : [event]) move(place(each));
   });
-  canvas.addEventListener("pointerup", release);
-  canvas.addEventListener("pointercancel", release);
+  for (const name of ["pointerup", "pointercancel"]) {
+    canvas.addEventListener(name, ({ pointerId }) => pointerId === pointer && release());
+  }
 
   canvas.addEventListener("keydown", (event) => {
     const step = STEPS[event.key];

@@ -10,6 +10,8 @@ import { template } from "./template.js";
 import { tools } from "./tools.js";
 
 const GENERATED = new URL("generated/", import.meta.url);
+const NAMES = { wasm: "WebAssembly", webgpu: "WebGPU" };
+const LOADING = "The network is loading (20 MB, once).";
 const REST = 300; // milliseconds without a change before the address follows
 
 async function loadWorld() {
@@ -55,25 +57,34 @@ export async function mount(host, say) {
   const starts = world.scenes.slice(0, world.starts);
   const state = new State(world);
   const still = [...host.children].filter((child) => !child.matches(".painter-message"));
+  const tell = (name, detail) => host.dispatchEvent(new CustomEvent(name, { detail }));
   const live = document.createElement("div");
   live.className = "painter-live";
   live.innerHTML = template(world, starts, small);
   host.append(live);
 
   let trouble = "";
+  const status = () => {
+    if (!live.isConnected) return; // it has failed, and said so
+    const runs = NAMES[host.dataset.provider];
+    say(`${trouble} ${runs ? `Runs in your browser, by ${runs}.` : LOADING}`.trim());
+  };
   const show = results(live, state);
   const model = new Model(world, GENERATED.href, {
     ready: (provider) => {
       host.dataset.provider = provider;
-      still.forEach((child) => child.remove());
-      say(trouble);
+      status();
     },
     made: (pictures, job) => {
-      show(pictures, job.layout);
-      host.dispatchEvent(new CustomEvent("painted", { detail: { ...pictures, job } }));
+      show.made(pictures, job.layout);
+      tell("painted", { ...pictures, job });
+    },
+    said: (findings, job) => {
+      show.said(findings, job.layout);
+      tell("said", findings);
     },
     failed: (reason) => {
-      if (!host.dataset.provider) live.remove();
+      if (!host.dataset.provider) live.replaceWith(...still);
       say(`The network does not run in this browser, so this picture stays still (${reason}).`);
     },
   });
@@ -119,9 +130,9 @@ export async function mount(host, say) {
       trouble = "";
     } catch (error) {
       trouble = `${error.message} Here is another street instead.`;
-      say(trouble);
       state.replace(await scene(0));
     }
+    status();
   };
   await open();
   state.past = []; // the first scene is where the history starts
@@ -130,6 +141,5 @@ export async function mount(host, say) {
     addEventListener("hashchange", open);
     keepInAddress(state);
   }
-  host.dataset.state = "live";
-  if (!host.dataset.provider) say(`${trouble} The network is loading (20 MB, once).`.trim());
+  if (live.isConnected) still.forEach((child) => child.remove());
 }

@@ -1,18 +1,23 @@
 // The page's side of the network: one picture in the making, and the newest layout next.
 
+const SAID = ["read", "compare"]; // about a picture, once no newer one waits
+
 export class Model {
   #worker;
   #waiting = null;
+  #unsaid = [];
   #busy = true; // until the network is loaded
 
-  // Calls `ready(provider)` once, `made(pictures, job)` for each picture, `failed(sentence)`.
-  constructor(world, folder, { ready, made, failed }) {
+  // Calls `ready(provider)` once, `made(pictures, job)` for each picture, `said(findings, job)` for
+  // what is found in the newest, `failed(sentence)`.
+  constructor(world, folder, { ready, made, said, failed }) {
     this.#worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
     this.#worker.addEventListener("error", ({ message }) => failed(message ?? "no worker"));
     this.#worker.addEventListener("message", ({ data }) => {
       if (data.failed) return failed(data.failed);
       if (data.ready) ready(data.ready);
       if (data.made) made(data.made, this.job);
+      if (data.said) said(data.said, this.job);
       this.#busy = false;
       this.#next();
       return undefined;
@@ -27,8 +32,15 @@ export class Model {
   }
 
   #next() {
-    if (this.#busy || this.#waiting === null) return;
-    [this.job, this.#waiting, this.#busy] = [this.#waiting, null, true];
-    this.#worker.postMessage(this.job);
+    if (this.#busy) return;
+    if (this.#waiting) {
+      [this.job, this.#waiting, this.#unsaid] = [this.#waiting, null, [...SAID]];
+      this.#ask(this.job);
+    } else if (this.#unsaid.length) this.#ask({ say: this.#unsaid.shift() });
+  }
+
+  #ask(question) {
+    this.#busy = true;
+    this.#worker.postMessage(question);
   }
 }

@@ -23,13 +23,12 @@ export function results(host, { world, switches }) {
     overlay.innerHTML = switches.circles ? circles.join("") : "";
   };
 
-  const showObjects = (made, layout) => {
+  const showObjects = ({ read_first, read_final }, layout) => {
     const objects = smallObjects(layout, world);
-    const lost = { first: [], final: [] };
-    for (const object of objects) {
-      if (isLost(object, made.read_first)) lost.first.push(object);
-      if (isLost(object, made.read_final)) lost.final.push(object);
-    }
+    const lost = {
+      first: objects.filter((object) => isLost(object, read_first)),
+      final: objects.filter((object) => isLost(object, read_final)),
+    };
     ring("first", lost.first);
     ring("final", lost.final);
     say("objects", sentence(objects, lost, world));
@@ -54,12 +53,17 @@ export function results(host, { world, switches }) {
     );
   };
 
-  return (made, layout) => {
-    showLayout(canvasOf("layout"), layout, world);
-    for (const name of PICTURES) showPicture(canvasOf(name), made[name], world);
-    showObjects(made, layout);
-    showGates(made.gates, layout);
-    showChange(made.change);
+  return {
+    made(pictures, layout) {
+      showLayout(canvasOf("layout"), layout, world);
+      for (const name of PICTURES) showPicture(canvasOf(name), pictures[name], world);
+      showGates(pictures.gates, layout);
+      say("time", `The network took ${Math.round(pictures.milliseconds)} milliseconds.`);
+    },
+    said(findings, layout) {
+      if ("change" in findings) showChange(findings.change);
+      else showObjects(findings, layout);
+    },
   };
 }
 

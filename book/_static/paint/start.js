@@ -40,6 +40,8 @@
       "This browser has no WebAssembly, in which the network runs, so this picture stays still. " +
         "Any browser from 2022 or later has it, unless it is switched off.",
     );
+  } else if (typeof DecompressionStream !== "function") {
+    say("This browser is too old for the painter, so this picture stays still: any from 2023 runs it.");
   } else if (host.dataset.painter === "small") {
     // In a chapter nothing is loaded unasked.
     const button = document.createElement("button");

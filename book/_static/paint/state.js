@@ -7,7 +7,7 @@ export class State extends EventTarget {
     super();
     this.world = world;
     this.layout = new Uint8Array(world.height * world.width);
-    this.tools = { kind: 1, size: 5, tool: "brush" };
+    this.tools = { kind: world.first, size: 5, tool: "brush" };
     this.switches = { transfer: true, gates: true, circles: true };
     this.past = [];
     this.future = [];

@@ -20,6 +20,9 @@ const radios = (legend, name, choices) => `
 const button = (name, text, key) =>
   `<button type="button" data-do="${name}"${key ? ` title="key ${key}"` : ""}>${text}</button>`;
 
+const saver = (name, title) =>
+  `<button type="button" data-save="${name}" aria-label="Save the ${title} as PNG">PNG</button>`;
+
 const picture = (name, title, { height, width }) => `
   <figure data-picture="${name}">
     <div class="painter-frame">
@@ -27,7 +30,7 @@ const picture = (name, title, { height, width }) => `
       <svg viewBox="0 0 ${width} ${height}" aria-hidden="true"></svg>
     </div>
     <figcaption>${title}
-      <button type="button" data-save="${name}" aria-label="Save the ${title} as PNG">PNG</button>
+      ${saver(name, title)}
     </figcaption>
   </figure>`;
 
@@ -43,11 +46,11 @@ const understanding = (world) => `
     <ul>
       ${toggle("transfer", "attention guided edge transfer", [
         chapter("04_attention_transfer"),
-        "its chapter",
+        "the transfer's chapter",
       ])}
       ${toggle("gates", "semantic preserving gates", [
         chapter("05_semantic_preserving"),
-        "its chapter",
+        "the gates' chapter",
       ])}
       ${toggle("circles", "circles around small objects that are lost")}
     </ul>
@@ -99,7 +102,9 @@ export function template(world, starts, small) {
     <canvas width="${world.width}" height="${world.height}" tabindex="0" role="application"
       aria-label="Street to paint on" aria-describedby="painter-help"></canvas>
     <svg viewBox="0 0 ${world.width} ${world.height}" aria-hidden="true"><circle /></svg>
-    <p class="painter-where" aria-live="polite"></p>
+    <div class="painter-under">
+      <span class="painter-where" aria-live="polite"></span> ${saver("layout", "layout")}
+    </div>
   </div>
   <div class="painter-tools">
     ${radios("Class", "kind", classes)}
@@ -114,6 +119,7 @@ export function template(world, starts, small) {
     ${picture("layout", "layout", world)} ${picture("edge", "edge map", world)}
     ${picture("first", "first image", world)} ${picture("final", "final image", world)}
   </div>
+  <p class="painter-time" data-say="time"></p>
   ${small ? "" : understanding(world)}
   ${small ? "" : scenes(starts, world)}
   <p class="painter-help" id="painter-help">

@@ -1,17 +1,7 @@
-// The network, beside the page's own thread: painting never waits for it.
+// The networks, beside the page's own thread: painting never waits for them.
 
-// Of onnxruntime-web: the module to import, and the WebAssembly that it loads.
-const RUNTIMES = {
-  webgpu: ["ort.jspi.bundle.min.mjs", "ort-wasm-simd-threaded.jspi.wasm"],
-  wasm: ["ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm"],
-};
-let ort, session, world;
-
-const blank = () => ({
-  layout: new Uint8Array(world.height * world.width),
-  transfer: true,
-  gates: true,
-});
+let ort, world, folder, provider, untried, generator, segmenter;
+let made, whole; // the newest pictures, and the newest with every part on
 
 async function providers() {
   const bridged = "gpu" in navigator && "Suspending" in WebAssembly;
@@ -19,17 +9,30 @@ async function providers() {
   return adapter && !adapter.info.isFallbackAdapter ? ["webgpu", "wasm"] : ["wasm"];
 }
 
-async function load(folder) {
+async function open(name) {
+  const answer = await fetch(new URL(name, folder));
+  if (!answer.ok) throw new Error(`${name} cannot be loaded`);
+  const network = await answer.arrayBuffer();
+  return ort.InferenceSession.create(network, { executionProviders: [provider] });
+}
+
+// The first provider that makes a picture: a driver may promise more than it does.
+async function load() {
   let failure;
-  for (const provider of await providers()) {
+  untried ??= await providers();
+  while (untried.length) {
+    provider = untried.shift();
     try {
-      const [module, wasm] = RUNTIMES[provider].map((name) => new URL(name, folder).href);
+      // Of onnxruntime-web: the module to import, and the WebAssembly that it loads.
+      const [module, wasm] = world.runtime[provider].map((name) => new URL(name, folder).href);
       ort = await import(module);
       ort.env.wasm.wasmPaths = { wasm };
       ort.env.wasm.numThreads = 1;
-      const model = new URL("street.onnx", folder).href;
-      session = await ort.InferenceSession.create(model, { executionProviders: [provider] });
-      if (provider !== "wasm") await run(blank()); // a driver may promise more than it does
+      generator = await open("street.onnx");
+      if (provider !== "wasm") {
+        const sky = new Uint8Array(world.height * world.width);
+        await paint({ layout: sky, transfer: true, gates: true });
+      }
       return provider;
     } catch (error) {
       failure = error;
@@ -44,14 +47,46 @@ function oneHot(layout) {
   return new ort.Tensor("float32", planes, [1, world.classes.length, world.height, world.width]);
 }
 
+const data = (outputs) =>
+  Object.fromEntries(Object.entries(outputs).map(([name, tensor]) => [name, tensor.data]));
+
 async function run({ layout, transfer, gates }) {
-  const outputs = await session.run({
+  const outputs = await generator.run({
     layout: oneHot(layout),
     transfer_on: new ort.Tensor("float32", [Number(transfer)], [1]),
     gates_on: new ort.Tensor("float32", [Number(gates)], [1]),
   });
-  return Object.fromEntries(Object.entries(outputs).map(([name, tensor]) => [name, tensor.data]));
+  return data(outputs);
 }
+
+async function paint(job) {
+  const began = performance.now();
+  const pictures = await run(job);
+  made = { ...job, ...pictures };
+  if (job.transfer && job.gates) whole = made;
+  return { ...pictures, milliseconds: performance.now() - began };
+}
+
+// What is said about the newest pictures, where no newer stroke waits.
+const SAID = {
+  // The class that the segmenter reads at each pixel.
+  async read() {
+    segmenter ??= await open("segmenter.onnx");
+    const size = [1, 3, world.height, world.width];
+    const picture = (name) => new ort.Tensor("float32", made[name], size);
+    return data(await segmenter.run({ first: picture("first"), final: picture("final") }));
+  },
+  // How far they are from those of the whole network.
+  async compare() {
+    if (made.transfer && made.gates) return { change: null };
+    if (whole?.layout.some((kind, i) => kind !== made.layout[i]) ?? true) {
+      const job = { layout: made.layout, transfer: true, gates: true };
+      whole = { ...job, ...(await run(job)) };
+    }
+    const change = (name) => difference(made[name], whole[name]);
+    return { change: { first: change("first"), final: change("final") } };
+  },
+};
 
 // The mean difference of two pictures as they are shown, in steps of 0 to 255.
 function difference(a, b) {
@@ -59,28 +94,18 @@ function difference(a, b) {
   return a.reduce((sum, value, i) => sum + Math.abs(shown(value) - shown(b[i])), 0) / a.length;
 }
 
-async function paint(job) {
-  const began = performance.now();
-  const made = await run(job);
-  made.milliseconds = performance.now() - began;
-  if (!job.transfer || !job.gates) {
-    const whole = await run({ layout: job.layout, transfer: true, gates: true });
-    made.change = {
-      first: difference(made.first, whole.first),
-      final: difference(made.final, whole.final),
-    };
+async function answer(asked) {
+  if (asked.world) {
+    ({ world, folder } = asked);
+    return { ready: await load() };
   }
-  return made;
+  if (asked.say) return { said: await SAID[asked.say]() };
+  return { made: await paint(asked) };
 }
 
-addEventListener("message", async ({ data }) => {
+addEventListener("message", async ({ data: asked }) => {
   try {
-    if (data.world) {
-      world = data.world;
-      postMessage({ ready: await load(data.folder) });
-    } else {
-      postMessage({ made: await paint(data) });
-    }
+    postMessage(await answer(asked));
   } catch (error) {
     postMessage({ failed: error.message });
   }

@@ -17,6 +17,8 @@ from itertools import chain
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
+from einops import rearrange
 from filelock import FileLock
 from torch import Tensor, nn
 
@@ -25,6 +27,7 @@ from ecgan.data import toy
 from ecgan.export import ExportError, export_module, folded, spectral_scales, store_half
 from ecgan.generator import AttentionGuidedEdgeTransfer, Generator
 from ecgan.layouts import semantics
+from ecgan.synthesis import synthesize
 
 ROOT = Path(__file__).resolve().parent.parent
 GENERATED = Path(__file__).parent / "_static" / "paint" / "generated"
@@ -38,6 +41,7 @@ RUNTIMES = {
 }
 NETWORKS = ("street.onnx", "segmenter.onnx")
 PICTURES = ("edge", "first", "final", "gates")
+PROVED = 256  # values of each picture
 READ = ("read_first", "read_final")
 CURE = "With the extra ecgan[onnx] and access to the npm registry, `make book` turns it on."
 SCENES_SEED = 1  # held out from training
@@ -56,6 +60,22 @@ class SwitchedTransfer(AttentionGuidedEdgeTransfer):
         return super().forward(image, edge * self.switch)
 
 
+def widened(generator: Generator) -> Generator:
+    r"""The same network, its layouts filled up with planes of zeros to a multiple of four.
+
+    onnxruntime-web's WebGPU convolves nine planes wrongly (microsoft/onnxruntime issue 29651).
+    """
+    encoder, planes = generator.encoder, generator.config.semantic_channels
+    missing = -planes % 4
+    for module in encoder.modules():
+        if isinstance(module, nn.Conv2d) and module.in_channels == planes:
+            wide = F.pad(module.weight, (0, 0, 0, 0, 0, missing))
+            module.weight, module.in_channels = nn.Parameter(wide), planes + missing
+    pyramid = generator.pyramid
+    generator.pyramid = lambda layout: pyramid(F.pad(layout, (0, 0, 0, 0, 0, missing)))
+    return generator.requires_grad_(False)
+
+
 class PaintedStreet(nn.Module):
     r"""Layout and two switches in; pictures and gates out.
 
@@ -65,7 +85,7 @@ class PaintedStreet(nn.Module):
 
     def __init__(self, *, generator: Generator):
         super().__init__()
-        self.generator = folded(generator)
+        self.generator = widened(folded(generator))
         self.transfer = self.generator.image_generator.transfer = SwitchedTransfer()
         self.trained_gate = self.generator.semantic_preserving.gate
 
@@ -122,8 +142,17 @@ def write_world(path: Path, *, runtime: bool) -> None:
         "tiny": [toy.CLASSES.index(name) for name in toy.TINY],
         "starts": len(STARTS),
         "scenes": [pack(labels[i]) for i in order],
+        "proof": proof(labels[order[0]]),
     }
     path.write_text(json.dumps(world))
+
+
+def proof(labels: Tensor) -> dict[str, list[float]]:
+    r"""Some values of what PyTorch makes of a layout, for a browser's GPU to be measured by."""
+    made = synthesize(shipped("toy"), labels)
+    flat = {name: rearrange(getattr(made, name), "1 ... -> (...)") for name in PICTURES}
+    sampled = {name: values[:: max(1, len(values) // PROVED)] for name, values in flat.items()}
+    return {name: [round(v, 5) for v in values.tolist()] for name, values in sampled.items()}
 
 
 def pack(labels: Tensor) -> str:
@@ -148,7 +177,6 @@ def npm() -> list[str | Path]:
 
 def fetch_runtime(folder: Path) -> None:
     r"""The runtime's files, as the lock file names and hashes them, into ``folder``."""
-    NPM_FOLDER.mkdir(parents=True, exist_ok=True)
     for listed in NPM_LIST.glob("package*.json"):
         shutil.copy(listed, NPM_FOLDER)
     command = [*npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1"]
@@ -167,8 +195,9 @@ def fingerprint(paths: list[Path]) -> str:
 
 def prepare() -> bool:
     r"""Make what is missing or older than what it is made from; False without the runtime."""
-    GENERATED.mkdir(parents=True, exist_ok=True)
-    with FileLock(GENERATED.with_name(".generated.lock")):  # the book and its tests share it
+    for folder in (GENERATED, NPM_FOLDER):
+        folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(NPM_FOLDER / "lock"):  # the book and its tests may both want it at once
         return make()
 
 

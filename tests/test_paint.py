@@ -3,6 +3,7 @@ r"""The painter: painted on by script in Chromium, its pictures held to PyTorch'
 import base64
 import json
 import re
+import runpy
 import subprocess
 import sys
 import zlib
@@ -353,21 +354,29 @@ def test_the_first_chapter_holds_a_small_painter_that_loads_when_asked(server, v
     press(page, "Paint here")
     page.wait_for_function(SETTLED)
     expect(page.locator(".painter img")).to_have_count(0)
+    expect(page.locator('[data-say="objects"]')).to_contain_text("(circled): 1 came back.")
     choose(page, "kind", 6)
     stroke(page, (8, 8), (30, 20))
     expect_pytorchs_pictures(page, models()[0])
     assert urlsplit(page.url).fragment == ""
 
 
-def test_pictures_can_be_saved(visit, tmp_path: Path) -> None:
+def test_saved_pictures_are_the_ones_shown_and_python_reads_the_layout(
+    visit, tmp_path: Path, monkeypatch
+) -> None:
     page = visit()
+    monkeypatch.chdir(tmp_path)
     for name in ("layout", *PICTURES):
         with page.expect_download() as download:
             page.locator(f'[data-save="{name}"]:visible').click()
         assert download.value.suggested_filename == f"street_{name}.png"
-        download.value.save_as(tmp_path / f"{name}.png")
-        saved = np.array(Image.open(tmp_path / f"{name}.png").convert("RGB"))
+        download.value.save_as(download.value.suggested_filename)
+        saved = np.array(Image.open(f"street_{name}.png").convert("RGB"))
         np.testing.assert_array_equal(saved, pixels(page, f'[data-picture="{name}"] canvas'))
+    code = re.search(r"```python\n(.*?)```", (ROOT / "book" / "paint.md").read_text(), re.DOTALL)
+    Path("read.py").write_text(code.group(1))
+    again = runpy.run_path("read.py")["made"].final[0].numpy()
+    np.testing.assert_allclose(made(page)["final"], again, atol=TOLERANCE, rtol=0)
 
 
 def test_small_objects_that_get_lost_are_circled(visit) -> None:

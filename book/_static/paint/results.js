@@ -72,8 +72,9 @@ function sentence(objects, lost, { classes, tiny }) {
   if (objects.length === 0) return `There is no ${kinds} in this street. Paint one.`;
   const back = lost.first.filter((object) => !lost.final.includes(object)).length;
   const of = objects.length === 1 ? "the one small object" : `${objects.length} small objects`;
+  const circled = lost.first.length + lost.final.length ? " (circled)" : "";
   return (
     `Of ${of}, the segmenter misses ${lost.first.length} in the first image and ` +
-    `${lost.final.length} in the final image${back ? `: ${back} came back` : ""}.`
+    `${lost.final.length} in the final image${circled}${back ? `: ${back} came back` : ""}.`
   );
 }

@@ -120,7 +120,7 @@ export function template(world, starts, small) {
     ${picture("first", "first image", world)} ${picture("final", "final image", world)}
   </div>
   <p class="painter-time" data-say="time"></p>
-  ${small ? "" : understanding(world)}
+  ${small ? '<p class="painter-help" data-say="objects"></p>' : understanding(world)}
   ${small ? "" : scenes(starts, world)}
   <p class="painter-help" id="painter-help">
     Paint with a mouse or a finger. By keyboard: arrow keys move the brush (with Shift by 8), Space

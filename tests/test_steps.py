@@ -156,6 +156,37 @@ def test_one_process_is_the_default_and_shares_with_nobody() -> None:
         machine.wait()
 
 
+def test_two_threads_add_up_in_the_order_of_one() -> None:
+    r"""Left alone, they add to one place as they come, and 100,000 roundings differ."""
+    rows = torch.zeros(100_000, dtype=torch.long)
+    weights = torch.rand(100_000, 1)
+    found = []
+    for threads in (1, 2, 2):
+        table = torch.zeros(2, 1, requires_grad=True)
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        with Machine().repeatable():
+            (table[rows] * weights).sum().backward()
+        torch.set_num_threads(before)
+        found.append(table.grad)
+    assert torch.equal(found[0], found[1])
+    assert torch.equal(found[0], found[2])
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_an_update_is_repeatable(monkeypatch) -> None:
+    run, seen = trainer(), []
+    real = run._both_terms
+
+    def looked_at(batch):
+        seen.append(torch.are_deterministic_algorithms_enabled())
+        return real(batch)
+
+    monkeypatch.setattr(run, "_both_terms", looked_at)
+    run.step(batches()[0])
+    assert seen == [True]
+
+
 def test_on_several_gpus_batch_norm_is_synchronised(monkeypatch) -> None:
     machine, moved = Machine(), []
     machine.processes, machine.device = 2, torch.device("cuda")

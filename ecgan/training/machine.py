@@ -2,7 +2,8 @@ r"""Where a run computes: device, precision, and how many processes share the wo
 
 import os
 import random
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import numpy as np
 import torch
@@ -17,6 +18,19 @@ APART = 10_007  # between the seeds of two processes
 
 class MachineError(ValueError):
     r"""A device or a library that is not there; the message says how to get it."""
+
+
+@contextmanager
+def fixed_order() -> Iterator[None]:
+    r"""Gradients of chosen pixels are added up in a fixed order, however many threads do it."""
+    memory, before = torch.utils.deterministic, torch.are_deterministic_algorithms_enabled()
+    filled, memory.fill_uninitialized_memory = memory.fill_uninitialized_memory, False
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+        memory.fill_uninitialized_memory = filled
 
 
 class Machine:
@@ -55,6 +69,10 @@ class Machine:
         if self.precision not in HALVES:
             return nullcontext()
         return torch.autocast(self.device.type, dtype=HALVES[self.precision])
+
+    def repeatable(self) -> AbstractContextManager:
+        r"""The context of an update: on a CPU it comes out the same, to the bit, each time."""
+        return fixed_order() if self.device.type == "cpu" else nullcontext()
 
     def place(self, network: nn.Module) -> nn.Module:
         r"""The network on this device, its batch norm synchronised where several GPUs share it."""

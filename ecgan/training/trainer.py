@@ -95,7 +95,8 @@ class Trainer:
         """
         parts = [batch] if isinstance(batch, Batch) else list(batch)
         update = self._simultaneous if self.config.training.simultaneous else self._alternating
-        terms = update(parts)
+        with self.machine.repeatable():
+            terms = update(parts)
         self._lower_scale()
         for schedule in self.schedules:
             schedule.step()

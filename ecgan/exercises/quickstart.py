@@ -26,6 +26,22 @@ def _layout(answer) -> torch.Tensor:
     return batch[:1].long()
 
 
+@exercise("quickstart.sky")
+def sky(layout, answer):
+    is_sky = _layout(layout) == toy.CLASSES.index("sky")
+    share, count = is_sky.float().mean().item(), is_sky.sum().item()
+    hint = "Compare, turn True and False into 1.0 and 0.0, and take the mean."
+    if isinstance(answer, torch.Tensor) and answer.dtype == torch.bool:
+        raise NotYet("that is True or False for each pixel; which share of them is True?")
+    if isinstance(answer, int | float | torch.Tensor):
+        if abs(float(answer) - count) < 0.5:
+            hint = "That is the number of pixels; divide it by all pixels."
+        elif abs(float(answer) - 100 * share) < 0.5:
+            hint = "That is a percentage; a share runs from 0 to 1."
+    expect_close(answer, share, hint, what="the share of sky")
+    return f"{share:.0%} of this street is sky. What share is a lamp, and which would you miss?"
+
+
 @exercise("quickstart.every_class")
 def every_class(answer):
     labels = _layout(answer)

@@ -32,6 +32,12 @@ def _summed(before, after, painted):
 
 
 WRONG = {
+    "quickstart.sky": [
+        ((_STREET, (_STREET == 0).sum()), "the number of pixels"),
+        ((_STREET, 100 * (_STREET == 0).float().mean().item()), "a percentage"),
+        ((_STREET, _STREET == 0), "which share of them is True"),
+        ((_STREET, (_STREET == 1).float().mean()), "take the mean"),
+    ],
     "quickstart.every_class": [
         (_STREET, "has no tree, no lamp"),
         (_STREET.float(), "a label map holds integer ids"),

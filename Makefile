@@ -1,6 +1,7 @@
 # make book        the book, in _build/html/index.html
 # make test        every test: the package, the chapters, the built book
 # make notebooks   run the chapters in place (ONLY=02_edges for one) and store the checked outputs
+# make experiments  the grid of experiments, what has no rows yet; JOBS=2 runs at once
 # make bench       speed against the released schedule, as a table; rows go to benchmarks/results
 # make repository  URL=https://github.com/OWNER/NAME writes the public address everywhere
 # make lock        write requirements.lock anew from the bounds in pyproject.toml
@@ -13,15 +14,19 @@ READY := $(ENVIRONMENT)/.ready
 LOCKED_EXTRAS := book,test,train,segformer,onnx,experiments
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 WORKERS ?= 2
+JOBS ?= 2
 
 .DEFAULT_GOAL := book
-.PHONY: book test bench notebooks repository lock clean environment check-python
+.PHONY: book test experiments bench notebooks repository lock clean environment check-python
 
 book: $(READY)
 	$(BIN)/python book/build.py
 
 test: $(READY)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+experiments: $(READY)
+	$(BIN)/snakemake --snakefile experiments/Snakefile --cores $(JOBS) --keep-going --scheduler greedy
 
 bench: $(READY)
 	$(BIN)/python benchmarks/bench.py

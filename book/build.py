@@ -23,8 +23,10 @@ FILLED_BY = BUILD / "cache-filled-by"
 def fingerprint() -> str:
     r"""A hash of all that a chapter's outputs depend on besides the chapter itself."""
     package = (path for path in (ROOT / "ecgan").rglob("*") if "__pycache__" not in path.parts)
+    experiments = ROOT / "experiments"  # what chapter 10 reads
+    read = [*experiments.glob("*.yaml"), *experiments.glob("results/*/*.jsonl")]
     digest = hashlib.sha256(sys.version.encode())
-    for path in sorted([*package, ROOT / "requirements.lock"]):
+    for path in sorted([*package, *read, ROOT / "requirements.lock"]):
         if path.is_file():
             digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()

@@ -106,6 +106,7 @@ class ContrastConfig:
     per_class: int = 64
     dim: int = 128
     across_layouts: bool = True
+    together: int | None = None
     scales: int = 1
     cross_scale: bool = False
     memory_per_class: int = 0

@@ -167,3 +167,21 @@ def f1(predicted: Bool[Tensor, "*b"], target: Bool[Tensor, "*b"]) -> float:
     hits = (predicted & target).sum().item()
     total = predicted.sum().item() + target.sum().item()
     return 2 * hits / total if total else 1.0
+
+
+def precision_and_recall(
+    found: Bool[Tensor, "b h w"], wanted: Bool[Tensor, "b h w"], *, tolerance: int
+) -> tuple[float, float]:
+    r"""Shares of the found edges that are wanted, and of the wanted that are found, 0 to 1.
+
+    An edge pixel counts as hit where the other map has one at most ``tolerance`` pixels away, rows
+    and columns each. A map without any edge has the share 0.
+    """
+
+    def share_near(those: Tensor, others: Tensor) -> float:
+        maps = rearrange(others.float(), "b h w -> b 1 h w")
+        near = F.max_pool2d(maps, 2 * tolerance + 1, stride=1, padding=tolerance) > 0
+        hits = those & rearrange(near, "b 1 h w -> b h w")
+        return hits.sum().item() / max(those.sum().item(), 1)
+
+    return share_near(found, wanted), share_near(wanted, found)

@@ -191,12 +191,14 @@ def test_ruff_finds_nothing() -> None:
 def test_the_books_cache_notices_the_package_and_the_lock(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(build, "ROOT", tmp_path)
     package, lock_file = tmp_path / "ecgan" / "edges.py", tmp_path / "requirements.lock"
-    package.parent.mkdir()
+    rows = tmp_path / "experiments" / "results" / "ablation" / "whole.0.jsonl"
     prints = []
-    for path, text in [(lock_file, "a"), (lock_file, "b"), (package, "a"), (package, "b")]:
-        path.write_text(text)
-        prints.append(build.fingerprint())
-    assert len(set(prints)) == 4
+    for path in (lock_file, package, rows):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for text in ("a", "b"):
+            path.write_text(text)
+            prints.append(build.fingerprint())
+    assert len(set(prints)) == 6
     (tmp_path / "ecgan" / "__pycache__").mkdir()
     (tmp_path / "ecgan" / "__pycache__" / "edges.pyc").write_text("compiled")
     (tmp_path / "README.md").write_text("prose")

@@ -119,6 +119,31 @@ def test_within_a_layout_positives_and_negatives_are_its_own():
     torch.testing.assert_close(*grads)
 
 
+@pytest.mark.parametrize("together", [1, 2, 3])
+def test_together_only_the_layouts_of_a_group_meet(together):
+    features, labels = batch()
+    groups = torch.arange(3).repeat_interleave(24) // together
+    expected = info_nce(*flat(features, labels), allowed=groups[:, None] == groups)
+    found = everything(together=together)(features, labels)
+    torch.testing.assert_close(found, expected, rtol=1e-10, atol=0)
+    ends = {1: everything(across_layouts=False), 3: everything()}
+    if together in ends:
+        torch.testing.assert_close(found, ends[together](features, labels))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"together": 0},
+        {"together": 2, "across_layouts": False},
+        {"together": 2, "memory_per_class": 3, "classes": 4},
+    ],
+)
+def test_together_makes_groups_of_the_batch_alone(settings):
+    with pytest.raises(ValueError, match="groups of 1 layout or more"):
+        PixelContrast(channels=5, **settings)
+
+
 @pytest.mark.parametrize("across_layouts", [True, False])
 def test_order_of_pixels_and_layouts_is_nothing(across_layouts):
     features, labels = batch()

@@ -259,9 +259,12 @@ def test_the_contrast_config_reaches_the_loss():
     within = replace(contrast, across_layouts=False, memory_per_class=0)
     loss = Objective(config=tiny_run.config(losses=only(contrastive=1, contrast=within))).contrast
     assert not loss.across_layouts
+    pairs = replace(contrast, together=2, memory_per_class=0)
+    loss = Objective(config=tiny_run.config(losses=only(contrastive=1, contrast=pairs))).contrast
+    assert loss.together == 2
     used = {f.name for f in fields(ContrastConfig)}
     assert used == {
-        "temperature", "per_class", "dim", "across_layouts", "scales", "cross_scale",
+        "temperature", "per_class", "dim", "across_layouts", "together", "scales", "cross_scale",
         "memory_per_class",
     }  # fmt: skip
 

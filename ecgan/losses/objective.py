@@ -129,6 +129,7 @@ class Objective(nn.Module):
             temperature=contrast.temperature,
             per_class=contrast.per_class,
             across_layouts=contrast.across_layouts,
+            together=contrast.together,
             cross_scale=contrast.cross_scale,
             memory_per_class=contrast.memory_per_class,
             classes=model.classes,

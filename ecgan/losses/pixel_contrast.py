@@ -72,7 +72,8 @@ class PixelContrast(nn.Module):
     their own of ``keys_per_class``. ``per_class=None`` takes all pixels (small maps only).
 
     ``across_layouts=False`` keeps positives *and* negatives within the query's own layout: the
-    baseline that the paper's idea is measured against. ``cross_scale`` lets samples of all scales
+    baseline that the paper's idea is measured against. ``together`` lies between the two: only the
+    layouts of a group of so many meet. ``cross_scale`` lets samples of all scales
     meet; otherwise the loss is the mean of the scales' losses. ``memory_per_class`` keeps that many
     older embeddings a class as additional keys (needs ``classes``; filled in training mode only).
 
@@ -90,6 +91,7 @@ class PixelContrast(nn.Module):
         keys_per_class: int | None = None,
         most: int | None = 1024,
         across_layouts: bool = True,
+        together: int | None = None,
         cross_scale: bool = False,
         memory_per_class: int = 0,
         classes: int | None = None,
@@ -108,9 +110,15 @@ class PixelContrast(nn.Module):
                 "memory_per_class needs `classes`, and across_layouts=True: what is remembered "
                 "comes from other layouts."
             )
+        if together is not None and (together < 1 or memory_per_class or not across_layouts):
+            raise ValueError(
+                f"together is {together}: groups of 1 layout or more are compared, with "
+                "across_layouts=True, and without a memory, whose layouts are of no group."
+            )
         self.temperature, self.ignore = temperature, ignore
         self.per_class, self.keys_per_class, self.most = per_class, keys_per_class, most
         self.across_layouts, self.cross_scale = across_layouts, cross_scale
+        self.together = together if across_layouts else 1
         self.heads = nn.ModuleList(
             ProjectionHead(channels=width, dim=dim) for width in channels if dim is not None
         )
@@ -172,9 +180,9 @@ class PixelContrast(nn.Module):
                 old = Samples(stored.to(columns.embeddings), classes, nowhere, nowhere)
                 columns = join([columns, old])
             allowed = rearrange(rows.pixels, "n -> n 1") != rearrange(columns.pixels, "m -> 1 m")
-            if not self.across_layouts:
-                own = rearrange(rows.layouts, "n -> n 1") == rearrange(columns.layouts, "m -> 1 m")
-                allowed = allowed & own
+            if self.together is not None:
+                own, other = rows.layouts // self.together, columns.layouts // self.together
+                allowed = allowed & (rearrange(own, "n -> n 1") == rearrange(other, "m -> 1 m"))
             pools.append((rows, columns, allowed))
         return pools
 

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 import yaml
 
 from chapters import ROOT, tags
-from ecgan import records
+from ecgan import comparison, records
 from ecgan.comparison import NEEDED, read_claims, read_rows
 from ecgan.config import preset
 from ecgan.grid import GridError, Plan, change, parse_grid, read_grid
@@ -169,6 +170,16 @@ def test_fields_that_go_together_are_set_together() -> None:
 
 
 # What is kept in the repository.
+
+
+def test_rows_and_claims_go_with_the_package() -> None:
+    r"""By a link inside it, so that the chapter finds them where only the package is installed."""
+    assert comparison.EXPERIMENTS.resolve() == EXPERIMENTS
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    patterns = project["tool"]["setuptools"]["package-data"]["ecgan"]
+    packed = {path.resolve() for pattern in patterns for path in (ROOT / "ecgan").glob(pattern)}
+    kept = [*EXPERIMENTS.glob("*.yaml"), *(EXPERIMENTS / "results").rglob("*.jsonl")]
+    assert set(kept) <= packed
 
 
 def test_the_notebook_has_one_cell_of_parameters_and_no_outputs() -> None:

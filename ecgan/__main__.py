@@ -60,7 +60,8 @@ def synthesize(
     r"""Make pictures of layouts: NAME_final.png, NAME_first.png and NAME_edge.png for each.
 
     Args:
-        layouts: Label PNGs (grey ids or a palette), or folders of them; no photograph is needed.
+        layouts: Label PNGs (grey ids or a palette), or folders of them, each resized to the model's
+            size; no photograph is needed.
         out: The folder to write, made where needed.
         model: A model that comes with the package, such as toy, or the path of a .safetensors file.
         instances: A folder of instance maps, named as the layouts, for models that want them.

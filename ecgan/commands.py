@@ -21,7 +21,12 @@ def layout_files(paths: list[Path]) -> dict[str, Path]:
     r"""Label PNGs by name, those of folders among them; no two may share a name."""
     files: dict[str, Path] = {}
     for path in paths:
-        for file in sorted(path.glob("*.png")) if path.is_dir() else [path]:
+        if not path.exists():
+            raise CommandError(f"there is no {path}: name label PNGs, or folders that hold some")
+        found = sorted(path.glob("*.png")) if path.is_dir() else [path]
+        if not found:
+            raise CommandError(f"no layout is in {path}: it holds no file that ends with .png")
+        for file in found:
             if file.stem in files:
                 raise CommandError(
                     f"{files[file.stem]} and {file} would both become {file.stem}_final.png; "

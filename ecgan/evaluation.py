@@ -3,6 +3,7 @@ r"""Checkpoint to numbers: pictures of validation layouts, scored by several pro
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from importlib.util import find_spec
 
 import torch
 import torch.nn.functional as F
@@ -95,6 +96,10 @@ def _check(setup: Evaluation, chosen: dict[str, Distance | Segmentation]) -> Non
     for name, one in chosen.items():
         if isinstance(one, Segmentation) and setup.segmenter is None:
             raise EvaluationError(f"{name} needs a segmenter: say which, with --judge")
+        if isinstance(one, Distance) and find_spec("torchmetrics") is None:
+            raise EvaluationError(
+                f"{name} needs torchmetrics: install it with: pip install 'ecgan[train]'"
+            )
         if isinstance(one, Distance) and setup.features is None:
             raise EvaluationError(f"{name} needs an extractor of features: say which, --features")
         if isinstance(one, Distance) and one.reference == "training" and setup.training is None:

@@ -2,6 +2,9 @@ r"""The command line, as a student types it: help, files written, one sentence f
 
 import json
 import os
+import re
+import runpy
+import shlex
 import subprocess
 import sys
 
@@ -87,6 +90,20 @@ def test_toy_writes_what_the_doctor_accepts(tmp_path, capsys):
     assert "3 pairs" in capsys.readouterr().out
 
 
+def test_what_the_readme_shows_runs(tmp_path, root, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = (root / "README.md").read_text()
+    lines = [line for line in text.splitlines() if line.startswith("ecgan ")]
+    commands = [shlex.split(line, comments=True)[1:] for line in lines]
+    assert [command[0] for command in commands] == ["toy", "synthesize", "--help"]
+    for command in commands[:2]:
+        assert main(command) == 0
+    assert len(list((tmp_path / "pictures").glob("*_final.png"))) == 4
+    (tmp_path / "shown.py").write_text(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1])
+    runpy.run_path("shown.py")
+    assert Image.open("street.png").size == (64, 64)
+
+
 def test_doctor_sample(tmp_path, capsys):
     write(tmp_path, "folder", [0, 1], keys=tuple("abcdef"))
     main(["doctor", str(tmp_path), "--sample", "2"])
@@ -145,9 +162,12 @@ def test_what_is_wrong_with_a_layout_is_one_sentence(tmp_path, tiny_generator, c
     assert f"{wrong}: label 77" in fails(capsys, "synthesize", wrong, *options)
     colour = save(np.zeros((8, 8, 3), np.uint8), tmp_path / "colour.png")
     assert "colour picture (mode RGB)" in fails(capsys, "synthesize", colour, *options)
-    assert "nothing.png" in fails(capsys, "synthesize", tmp_path / "nothing.png", *options)
+    nothing = tmp_path / "nothing.png"
+    assert f"there is no {nothing}" in fails(capsys, "synthesize", nothing, *options)
     (tmp_path / "empty").mkdir()
-    assert "no layout was given" in fails(capsys, "synthesize", tmp_path / "empty", *options)
+    assert "no layout was given" in fails(capsys, "synthesize", *options)
+    sentence = fails(capsys, "synthesize", tmp_path / "empty", *options)
+    assert f"no layout is in {tmp_path / 'empty'}" in sentence
     twin = save(blocks([0]), tmp_path / "twin/wrong.png")
     sentence = fails(capsys, "synthesize", wrong, twin, *options)
     assert "would both become wrong_final.png" in sentence

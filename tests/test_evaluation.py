@@ -10,7 +10,7 @@ import torch
 from einops import rearrange
 from PIL import Image
 
-from ecgan import Generator, ModelConfig, records
+from ecgan import Generator, ModelConfig, evaluation, records
 from ecgan.config import Config, DataConfig
 from ecgan.data import toy
 from ecgan.data.examples import Example, folder_examples, toy_examples
@@ -215,6 +215,12 @@ def test_too_few_images_for_a_frechet_distance_are_refused() -> None:
 def test_what_a_protocol_lacks_is_named(missing, names, said) -> None:
     with pytest.raises(EvaluationError, match=said):
         evaluate(make(**missing), names)
+
+
+def test_who_has_only_the_package_is_told_what_to_install(monkeypatch) -> None:
+    monkeypatch.setattr(evaluation, "find_spec", lambda name: None)
+    with pytest.raises(EvaluationError, match=r"fid-validation needs torchmetrics.*ecgan\[train\]"):
+        evaluate(make(), ["fid-validation"])
 
 
 # Scenes to score on.

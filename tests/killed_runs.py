@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+import torch._dynamo  # every optimiser asks for it, slowly: once, before forking, is enough
 
 import tiny_run
 from ecgan.training import RunSettings, Trainer, fit, safe

@@ -137,6 +137,13 @@ def _whole_parameters(model: ModelConfig) -> list[int]:
 
 
 @lru_cache
+def _costs(model: ModelConfig) -> tuple[list[int], list[float]]:
+    r"""Parameters of both networks; bytes a picture in training and in a synthesis."""
+    with torch.random.fork_rng(devices=[]):
+        sizes, bytes_a_pixel = _whole_parameters(model), _whole_activations(model)
+    return sizes, (bytes_a_pixel * model.height * model.width).tolist()
+
+
 def estimate(config: Config) -> Memory:
     r"""Memory of one training step and of making one picture [I].
 
@@ -145,10 +152,7 @@ def estimate(config: Config) -> Memory:
     counted: VGG-19 or a segmenter and their features, the contrastive loss, passing workspace.
     """
     model, settings = config.model, config.training
-    with torch.random.fork_rng(devices=[]):
-        sizes = _whole_parameters(model)
-        bytes_a_pixel = _whole_activations(model)
-    training, inference = (bytes_a_pixel * model.height * model.width).tolist()
+    sizes, (training, inference) = _costs(model)
     states = STATES * sum(sizes) + (FLOAT * sizes[0] if settings.ema else 0)
     return Memory(
         training=round(states + settings.batch_size * training),

@@ -19,7 +19,7 @@ SIZE = 299
 WEIGHTS = Published(
     purpose="FID and KID on photographs",
     urls=(
-        "https://github.com/mseitz/pytorch-fid/releases/download/fid_weights/"
+        "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/"
         "pt_inception-2015-12-05-6726825d.pth",
         "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"
         "weights-inception-2015-12-05-6726825d.pth",

@@ -11,7 +11,7 @@ from ecgan.checkpoint import notes
 from ecgan.commands import load_generator, model_file
 from ecgan.commands_train import read_segmenter
 from ecgan.config import Config, DataConfig
-from ecgan.data.examples import folder_examples, toy_examples
+from ecgan.data.examples import folder_examples, pictures, toy_examples
 from ecgan.data.scenes import find_convention
 from ecgan.distances import SegmenterFeatures
 from ecgan.evaluation import Evaluation, evaluate
@@ -21,6 +21,10 @@ from ecgan.training.batches import HELD_OUT_SEED
 
 TOY_IMAGES = 500
 INCEPTION, JUDGE = "inception", "judge"
+INCEPTION_NAME = (
+    "last pooled features of the published Inception-v3 of 2015; pictures rounded to 8 bits, "
+    "resized to 299 x 299 as TensorFlow 1 did"
+)
 USUAL = ("fid-validation", "kid-validation", "miou-native")
 
 
@@ -36,7 +40,7 @@ def toy_setup(generator: Generator, count: int) -> dict:
     config = Config(model=generator.config, data=DataConfig(name="toy"))
     return {
         "validation": toy_examples(config, count=count, seed=HELD_OUT_SEED),
-        "training": (scene.image for scene in toy_examples(config, count=count, seed=0)),
+        "training": pictures(toy_examples(config, count=count, seed=0)),
     }
 
 
@@ -49,8 +53,9 @@ def folder_setup(
         training_data = data
     training = None
     if training_data is not None:
-        scenes = folder_examples(training_data, config=config, split="train", count=count)
-        training = (scene.image for scene in scenes)
+        training = pictures(
+            folder_examples(training_data, config=config, split="train", count=count)
+        )
     return {
         "validation": folder_examples(data, config=config, count=count),
         "training": training,
@@ -100,7 +105,7 @@ def evaluate_model(
             segmenter=segmenter,
             segmenter_name=judge or "",
             features=extractor,
-            features_name=INCEPTION if features == INCEPTION else f"means of {judge}'s maps",
+            features_name=INCEPTION_NAME if features == INCEPTION else f"means of {judge}'s maps",
             few=few,
             **setup,
         ),

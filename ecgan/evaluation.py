@@ -1,6 +1,6 @@
 r"""Checkpoint to numbers: pictures of validation layouts, scored by several protocols at once."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.util import find_spec
@@ -41,12 +41,14 @@ class Counts:
     def __init__(self, *, classes: int):
         self.classes = classes
         self.pixels = torch.zeros(classes + 1, classes + 1, dtype=torch.long)
+        self.images = 0
 
     def add(self, read: Int[Tensor, "b h w"], labels: Int[Tensor, "b h w"]) -> None:
         r"""Count a batch."""
         rows = torch.where(labels == IGNORE, self.classes, labels).cpu()
         flat = (rearrange(maps, "b h w -> (b h w)") for maps in (read.cpu(), rows))
         self.pixels += confusion(*flat, classes=self.classes + 1)
+        self.images += len(labels)
 
     def scores(self, ignored: str) -> tuple[float, float, list[float | None]]:
         r"""Mean IoU, accuracy, and each class's IoU (None where it never occurs)."""
@@ -92,6 +94,15 @@ def _groups(things: Iterable, size: int) -> Iterator[list]:
         yield group
 
 
+def _enough(name: str, there: int, features: int) -> None:
+    if there <= features:
+        raise EvaluationError(
+            f"{name}: {there} images for {features} features; fewer than {features + 1} leave the "
+            f"covariance singular, and the distance says more about their number than about the "
+            f"pictures. Score more images, take kid (which is unbiased), or insist, with --few"
+        )
+
+
 def _check(setup: Evaluation, chosen: dict[str, Distance | Segmentation]) -> None:
     for name, one in chosen.items():
         if isinstance(one, Segmentation) and setup.segmenter is None:
@@ -106,6 +117,12 @@ def _check(setup: Evaluation, chosen: dict[str, Distance | Segmentation]) -> Non
             raise EvaluationError(
                 f"{name} compares with training images: say where they are, with --training-data"
             )
+        if isinstance(one, Distance) and one.measure == "fid" and not setup.few:
+            # Where the numbers are known, nobody waits for pictures that are then too few.
+            parts = (setup.validation, getattr(setup, one.reference))
+            known = [len(part) for part in parts if isinstance(part, Sized)]
+            if known:
+                _enough(name, min(known), setup.features.num_features)
 
 
 @torch.no_grad()
@@ -140,16 +157,6 @@ def _collect(setup: Evaluation, chosen: dict) -> tuple[dict[str, Tensor], dict[s
     return {name: torch.cat(parts) for name, parts in features.items() if parts}, counts
 
 
-def _enough(name: str, made: Tensor, real: Tensor, *, few: bool) -> None:
-    needed, there = made.shape[1] + 1, min(len(made), len(real))
-    if there < needed and not few:
-        raise EvaluationError(
-            f"{name}: {there} images for {made.shape[1]} features; fewer than {needed} leave the "
-            f"covariance singular, and the distance says more about their number than about the "
-            f"pictures. Score more images, take kid (which is unbiased), or insist, with --few"
-        )
-
-
 def evaluate(
     setup: Evaluation, protocols: Sequence[str], *, facts: dict | None = None
 ) -> list[dict]:
@@ -169,8 +176,10 @@ def evaluate(
             made, real = features["made"], features[one.reference]
             said |= {"features": setup.features_name, "images": len(made), "real": len(real)}
             if one.measure == "fid":
-                _enough(name, made, real, few=setup.few)
-                said["few"] = min(len(made), len(real)) <= made.shape[1]
+                there, dim = min(len(made), len(real)), made.shape[1]
+                if not setup.few:
+                    _enough(name, there, dim)
+                said["few"] = there <= dim
                 rows.append({"metric": "fid", "value": fid(made, real), "protocol": said})
             else:
                 value, deviation = kid(made, real)
@@ -179,7 +188,7 @@ def evaluate(
                 rows.append({"metric": "kid", "value": value, "protocol": said})
         else:
             mean, correct, each = counts[one.size].scores(one.ignored)
-            said["segmenter"] = setup.segmenter_name
+            said |= {"segmenter": setup.segmenter_name, "images": counts[one.size].images}
             rows.append({"metric": "miou", "value": mean, "classes": each, "protocol": said})
             rows.append({"metric": "accuracy", "value": correct, "protocol": said})
     device = next(setup.generator.parameters()).device

@@ -2,7 +2,6 @@ r"""Scores under named protocols: against formulas, against the toy's own scores
 
 import json
 from dataclasses import replace
-from itertools import islice
 
 import numpy as np
 import pytest
@@ -10,10 +9,10 @@ import torch
 from einops import rearrange
 from PIL import Image
 
-from ecgan import Generator, ModelConfig, evaluation, records
+from ecgan import Generator, ModelConfig, distances, evaluation, records
 from ecgan.config import Config, DataConfig
 from ecgan.data import toy
-from ecgan.data.examples import Example, folder_examples, toy_examples
+from ecgan.data.examples import Counted, Example, folder_examples, toy_examples
 from ecgan.distances import SUBSETS, SegmenterFeatures, fid, kid
 from ecgan.evaluation import Counts, Evaluation, evaluate, read_classes
 from ecgan.layouts import IGNORE
@@ -72,7 +71,7 @@ def test_fid_is_the_frechet_distance() -> None:
     assert fid(real, real) == pytest.approx(0, abs=1e-9)
 
 
-def test_kid_is_the_unbiased_estimate() -> None:
+def test_kid_is_the_unbiased_estimate(monkeypatch) -> None:
     made, real = torch.randn(9, 4).double(), torch.randn(9, 4).double() + 0.5
 
     def kernel(a, b):
@@ -84,11 +83,13 @@ def test_kid_is_the_unbiased_estimate() -> None:
     expected = without_diagonal(kernel(real, real)) + without_diagonal(kernel(made, made))
     expected -= 2 * kernel(real, made).mean()
     state = torch.get_rng_state()
+    monkeypatch.setattr(distances, "SUBSETS", 3)
+    monkeypatch.setattr(distances, "SUBSET_SIZE", 100)
     value, deviation = kid(made, real)
     assert value == pytest.approx(expected.item(), rel=1e-6)
     assert deviation == pytest.approx(0, abs=1e-9)  # every subset is the whole
     assert torch.equal(torch.get_rng_state(), state)
-    more = torch.randn(1200, 4)
+    more = torch.randn(120, 4)
     assert kid(more, more + 1) == kid(more, more + 1)
     assert kid(more, more + 1)[1] > 0
 
@@ -177,6 +178,7 @@ def test_a_row_says_all_that_is_needed_to_make_it_again() -> None:
     )
     assert named["miou-native-255-counted"]["ignored"] == "counted"
     assert named["miou-native"]["segmenter"] == "judge"
+    assert named["miou-native"]["images"] == 12
     values = by_name(rows)
     assert values["fid", "fid-validation"] != values["fid", "fid-training"]
 
@@ -201,7 +203,23 @@ def test_too_few_images_for_a_frechet_distance_are_refused() -> None:
         evaluate(setup, ["fid-validation"])
     rows = evaluate(replace(setup, few=True), ["fid-validation"])
     assert rows[0]["protocol"]["few"] is True
+    unknown = replace(setup, validation=iter(setup.validation))  # counted only when they are made
+    with pytest.raises(EvaluationError, match=rf"6 images for {dim} features"):
+        evaluate(unknown, ["fid-validation"])
     assert evaluate(setup, ["kid-validation"])[0]["metric"] == "kid"
+
+
+def test_too_few_are_refused_before_any_picture_is_made() -> None:
+    def never():
+        raise AssertionError("a picture was made for nothing")
+        yield
+
+    for name, parts in {
+        "fid-validation": {"validation": Counted(6, never)},
+        "fid-training": {"validation": Counted(999, never), "training": Counted(6, never)},
+    }.items():
+        with pytest.raises(EvaluationError, match="6 images for"):
+            evaluate(make(**parts), [name])
 
 
 @pytest.mark.parametrize(
@@ -244,7 +262,8 @@ def test_folder_examples_keep_the_labels_at_their_files_size(tmp_path) -> None:
     assert made[1].labels.shape == (32, 32)
     assert made[1].image.shape == (3, 32, 32)
     assert len(list(folder_examples(tmp_path, config=CONFIG, count=2))) == 2
-    assert len(list(islice(folder_examples(tmp_path, config=CONFIG), 1))) == 1
+    assert len(folder_examples(tmp_path, config=CONFIG, count=2)) == 2
+    assert len(folder_examples(tmp_path, config=CONFIG, count=9)) == 3
 
 
 # Files of rows.

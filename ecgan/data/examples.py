@@ -1,9 +1,9 @@
 r"""Scenes to score on: layouts with the real pictures that they belong to, one after the other."""
 
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Generic, Literal, NamedTuple, TypeVar
 
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -13,6 +13,21 @@ from ecgan.data import toy
 from ecgan.data.folders import FolderDataset
 
 AT_ONCE = 64
+Thing = TypeVar("Thing")
+
+
+@dataclass(frozen=True)
+class Counted(Generic[Thing]):
+    r"""Things that are made one after the other, and whose number is known before."""
+
+    count: int
+    make: Callable[[], Iterator[Thing]]
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[Thing]:
+        return self.make()
 
 
 class Example(NamedTuple):
@@ -24,14 +39,17 @@ class Example(NamedTuple):
     whole: Int[Tensor, "y x"]
 
 
-def toy_examples(config: Config, *, count: int, seed: int) -> Iterator[Example]:
+def toy_examples(config: Config, *, count: int, seed: int) -> Counted[Example]:
     r"""Toy scenes 0 to ``count - 1`` of ``seed``; their files have the model's size."""
-    for start in range(0, count, AT_ONCE):
-        some = min(AT_ONCE, count - start)
-        size = {"height": config.model.height, "width": config.model.width}
-        scenes = toy.scenes(some, start=start, seed=seed, **size)
-        for labels, image, instances in zip(*scenes, strict=True):
-            yield Example(labels, instances, image, labels)
+    size = {"height": config.model.height, "width": config.model.width}
+
+    def make() -> Iterator[Example]:
+        for start in range(0, count, AT_ONCE):
+            scenes = toy.scenes(min(AT_ONCE, count - start), start=start, seed=seed, **size)
+            for labels, image, instances in zip(*scenes, strict=True):
+                yield Example(labels, instances, image, labels)
+
+    return Counted(count, make)
 
 
 def folder_examples(
@@ -40,10 +58,19 @@ def folder_examples(
     config: Config,
     split: Literal["train", "val"] = "val",
     count: int | None = None,
-) -> Iterator[Example]:
+) -> Counted[Example]:
     r"""The scenes of a folder, whole and straight, sorted by name; the first ``count``, or all."""
     dataset = FolderDataset(folder, config=config, split=split, augment=False)
-    for index in islice(range(len(dataset)), count):
-        sample = dataset[index]
-        whole = dataset.whole_labels(index)
-        yield Example(sample.labels, sample.instances, sample.image, whole)
+    indices = range(len(dataset))[:count]
+
+    def make() -> Iterator[Example]:
+        for index in indices:
+            sample, whole = dataset[index], dataset.whole_labels(index)
+            yield Example(sample.labels, sample.instances, sample.image, whole)
+
+    return Counted(len(indices), make)
+
+
+def pictures(scenes: Counted[Example]) -> Counted[Float[Tensor, "3 h w"]]:
+    r"""The real pictures of scenes."""
+    return Counted(len(scenes), lambda: (scene.image for scene in scenes))

@@ -9,6 +9,7 @@ import subprocess
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -203,6 +204,13 @@ def test_another_config_is_another_run(whole: Path, tmp_path: Path) -> None:
     assert whole_state(folder) == whole_state(whole)
 
 
+def test_machines_that_do_not_share_the_folder_are_told_so(whole: Path, tmp_path: Path) -> None:
+    machine = Machine()
+    machine.gather = lambda thing: [thing, 0] if isinstance(thing, int) else [thing]
+    with pytest.raises(RunError, match=r"different steps .*\(4, 0\).*a disk that all of them share"):
+        go(copied(whole, tmp_path / "run"), machine=machine)
+
+
 # Trouble with the disk.
 
 
@@ -347,6 +355,33 @@ def test_without_tensorboard_the_way_to_it_is_told(tmp_path: Path, monkeypatch) 
     monkeypatch.setitem(__import__("sys").modules, "torch.utils.tensorboard", None)
     with pytest.raises(MachineError, match="pip install tensorboard"):
         go(tmp_path / "run", settings=replace(OFTEN, tensorboard=True))
+
+
+def test_tensorboard_gets_the_numbers_of_the_log(tmp_path: Path, monkeypatch) -> None:
+    r"""It is no part of the tests' environment: a stand-in writes down what it is told."""
+    told = []
+
+    class SummaryWriter:
+        def __init__(self, folder, purge_step):
+            told.append((Path(folder).name, purge_step))
+
+        def add_scalar(self, name, value, step):
+            told.append((step, name, value))
+
+        def flush(self):
+            pass
+
+    module = SimpleNamespace(SummaryWriter=SummaryWriter)
+    monkeypatch.setitem(__import__("sys").modules, "torch.utils.tensorboard", module)
+    settings = replace(RARELY, minutes=0, tensorboard=True)
+    for _ in range(2):
+        go(tmp_path / "run", settings=settings)
+    rows = records.read(tmp_path / "run" / "log.jsonl")
+    expected = []
+    for step, row in enumerate(rows, start=1):
+        expected.append(("tensorboard", step))
+        expected += [(step, name, value) for name, value in row.items() if name != "step"]
+    assert told == expected
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,7 @@ class _Run:
             sweep(self.checkpoints.folder)
         self.machine.wait()
         self.resumed_at, self.complaints = take_up(trainer, self.checkpoints)
+        self._agree()
         self.step = self.saved = self.resumed_at
         self.mark = (self.step, time.perf_counter())
         self.history, self.examples, self._settled = History(), None, None
@@ -94,6 +95,16 @@ class _Run:
                 self._write_result()
             if settings.sample_every:
                 self.examples = source.examples(EXAMPLES)
+
+    def _agree(self) -> None:
+        r"""Every process must stand at the same step, or they would wait for each other forever."""
+        steps = self.machine.gather(self.resumed_at)
+        if len(set(steps)) > 1:
+            raise RunError(
+                f"the processes find checkpoints of different steps in {self.checkpoints.folder} "
+                f"({', '.join(map(str, steps))}): on several machines the folder of a run, --out, "
+                f"must lie on a disk that all of them share"
+            )
 
     def go(self, *, seconds: Number | None, asked: threading.Event) -> Outcome:
         r"""Train until the steps, the seconds or the user's patience end; save what there is."""

@@ -111,7 +111,8 @@ def train_run(
 
 def report(outcome: Outcome, out: Path) -> str:
     r"""What the user reads at the end of a call."""
-    steps = outcome.trainer.config.training.steps
+    settings = outcome.trainer.config.training
+    steps, lasts = settings.steps, round(1 / (1 - settings.ema))
     lines = [f"note: {complaint}; went on from an older one" for complaint in outcome.complaints]
     if outcome.ended == "finished":
         lines.append(f"finished {steps} steps; wrote {out / RESULT}")
@@ -119,6 +120,11 @@ def report(outcome: Outcome, out: Path) -> str:
         lines.append(
             f"{outcome.ended} at step {outcome.step} of {steps}; wrote {out / RESULT}. The same "
             f"command goes on from here"
+        )
+    if settings.ema and outcome.step < 3 * lasts:
+        lines.append(
+            f"note: {RESULT} is an average over about {lasts} steps, so after {outcome.step} it "
+            f"still shows the beginning; for a run this short say --ema 0"
         )
     return "\n".join(lines)
 

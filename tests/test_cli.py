@@ -282,6 +282,10 @@ def test_an_end_before_the_last_step_says_how_to_go_on(tmp_path, capsys):
     said = capsys.readouterr().out
     assert "out of time at step 1 of 9" in said
     assert "The same command goes on from here" in said
+    assert "an average over about 200 steps, so after 1 it still shows the beginning" in said
+    other = [*arguments, "--data", str(data), "--ema", "0", "--out", str(tmp_path / "other")]
+    assert main(other) == 0
+    assert "average" not in capsys.readouterr().out
 
 
 def test_a_segmenter_must_know_the_classes(tmp_path, capsys):

@@ -49,6 +49,8 @@ def test_toy_folder_is_healthy(tmp_path, config):
     assert "ready for training: nothing wrong was found" in text
     assert "person" in text  # names come from classes.json
     assert "size: all 64 x 64" in text
+    memory = "memory: not estimated; name a preset" if config is None else "memory of toy (estimate"
+    assert memory in text
 
 
 def test_histogram_is_the_share_of_pixels(tmp_path):

@@ -156,6 +156,8 @@ class Report:
             lines.append(str(self.histogram))
         if self.config is not None:
             lines += self._memory_lines()
+        elif pairs:
+            lines.append("memory: not estimated; name a preset, such as --config toy")
         lines += [str(finding) for finding in self.findings]
         return "\n".join([*lines, self._verdict()])
 

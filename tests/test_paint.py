@@ -222,6 +222,10 @@ def test_a_switch_puts_one_half_in_the_place_of_a_gate(visit) -> None:
             return super().forward(image, 0 * edge)
 
     page = visit()
+    chapters = page.locator(".painter-parts a").evaluate_all("links => links.map((a) => a.href)")
+    names = [Path(urlsplit(link).path).stem for link in chapters]
+    assert names == ["04_attention_transfer", "05_semantic_preserving"]
+    assert all((ROOT / "notebooks" / f"{name}.ipynb").is_file() for name in names)
     said = page.locator('[data-say="change"]')
     expect(said).to_contain_text("Both parts are on")
     page.locator('input[name="transfer"]').uncheck()
@@ -306,6 +310,21 @@ def test_a_finger_paints_and_a_phone_has_room(visit) -> None:
     box = board_box(page)
     page.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + box["height"] / 4)
     assert layout(page)[16, 32] == 6
+    fingers = page.context.new_cdp_session(page)
+    points = [{"x": box["x"] + 20, "y": box["y"] + 20 + move, "id": 0} for move in (0, 20)]
+    second = {"x": box["x"] + 250, "y": box["y"] + 250, "id": 1}
+    before = layout(page)
+    for kind, touched in (
+        ("touchStart", [points[0]]),
+        ("touchStart", [points[0], second]),
+        ("touchMove", [points[1], second | {"y": second["y"] - 90}]),
+        ("touchEnd", []),
+    ):
+        fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touched})
+    changed = layout(page) != before
+    assert changed[:16, :16].any(), "the first finger draws"
+    assert not changed[16:].any(), "a second finger is not followed"
+    assert page.locator('[data-save="layout"]:visible').count() == 1
     assert box["width"] > 280
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
@@ -320,7 +339,12 @@ def test_a_link_reproduces_street_and_switches(visit) -> None:
     packed = re.search(r"layout=64x64\.([\w-]+)", page.url).group(1)
     raw = zlib.decompress(base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4)), wbits=-15)
     assert raw == painted.astype(np.uint8).tobytes()
-    again = visit("#" + urlsplit(page.url).fragment)
+    fragment = urlsplit(page.url).fragment
+    page.get_by_role("link", name="Things to try").first.click()
+    page.wait_for_function("location.hash === '#things-to-try'")
+    page.wait_for_function(SETTLED)
+    np.testing.assert_array_equal(layout(page), painted, "a link within the page changes nothing")
+    again = visit("#" + fragment)
     np.testing.assert_array_equal(layout(again), painted)
     assert not again.locator('input[name="gates"]').is_checked()
     assert again.locator('input[name="transfer"]').is_checked()
@@ -530,12 +554,10 @@ def test_no_serious_violation_of_accessibility(visit, place: str) -> None:
     if place == CHAPTER:
         press(page, "Paint here")
     page.wait_for_function(SETTLED)
-    for theme in ("light", "dark"):
+    for theme, width in (("light", 1280), ("dark", 390)):
         page.evaluate("theme => document.documentElement.dataset.theme = theme", theme)
-        for width in (390, 1280):
-            page.set_viewport_size({"width": width, "height": 900})
-            page.wait_for_timeout(500)  # the theme then lets the keyboard scroll what overflows
-            found = Axe().run(page, context=".bd-article").response["violations"]
-            serious = [v for v in found if v["impact"] in ("serious", "critical")]
-            told = [(theme, width, v["id"], v["nodes"][0]["html"]) for v in serious]
-            assert told == []
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_timeout(500)  # the theme then lets the keyboard scroll what overflows
+        found = Axe().run(page, context=".bd-article").response["violations"]
+        serious = [v for v in found if v["impact"] in ("serious", "critical")]
+        assert [(theme, v["id"], v["nodes"][0]["html"]) for v in serious] == []

@@ -102,8 +102,8 @@ export async function mount(host, say) {
   };
   const copyLink = async (button) => {
     history.replaceState(null, "", await write(state));
-    await navigator.clipboard?.writeText(location.href);
-    button.textContent = navigator.clipboard ? "Link copied" : "It is in the address";
+    const copied = navigator.clipboard?.writeText(location.href).then(() => "Link copied");
+    button.textContent = (await copied?.catch(() => "")) || "It is in the address";
     setTimeout(() => (button.textContent = "Copy link"), 2000);
   };
 
@@ -125,8 +125,10 @@ export async function mount(host, say) {
   const open = async () => {
     try {
       const linked = small ? null : await read(location.hash, world);
-      state.turn(linked?.switches ?? {});
-      state.replace(linked?.layout ?? (await scene(0)));
+      if (linked) {
+        state.turn(linked.switches);
+        state.replace(linked.layout);
+      }
       trouble = "";
     } catch (error) {
       trouble = `${error.message} Here is another street instead.`;
@@ -134,6 +136,7 @@ export async function mount(host, say) {
     }
     status();
   };
+  state.replace(await scene(0));
   await open();
   state.past = []; // the first scene is where the history starts
   state.tell("step");

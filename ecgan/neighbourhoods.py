@@ -1,18 +1,61 @@
-r"""SPADE's modulation once per distinct label neighbourhood, then gathered (chapter 03).
+r"""Work once per distinct label neighbourhood, then gathered (chapter 03).
 
-Gamma and beta at a pixel depend on nothing but the 5 x 5 labels around it: two 3 x 3 convolutions.
-Inside regions all neighbourhoods are alike, so few are distinct. The same numbers, less work [I].
+SPADE's gamma and beta at a pixel depend on nothing but the 5 x 5 labels around it: two 3 x 3
+convolutions. Inside regions all neighbourhoods are alike, so few are distinct. And a convolution
+over labels is no multiplication, but a sum of looked-up rows. The same numbers, less work [I].
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
 from einops import einsum, rearrange
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
-WORTHWHILE = 0.25
+WORTHWHILE = 0.5  # the share of distinct 3 x 3 blocks above which convolving everywhere is better
+LARGEST = torch.iinfo(torch.int64).max
+
+
+class SumOfRows(torch.autograd.Function):
+    r"""Each result is a sum of some rows of a table; the gradient is one too, the other way round.
+
+    Written out because both ways are then gathers; torch's own gradient scatters, which is many
+    times slower on a CPU.
+    """
+
+    @staticmethod
+    def forward(context, table: Tensor, rows: "Rows") -> Tensor:
+        context.rows = rows
+        return F.embedding_bag(rows.entries, table, mode="sum")
+
+    @staticmethod
+    @once_differentiable
+    def backward(context, gradient: Tensor) -> tuple[Tensor, None]:
+        results, starts = context.rows.turned
+        return F.embedding_bag(results, gradient.contiguous(), starts, mode="sum"), None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    r"""Which ``m`` rows of a table of ``size`` rows make each result."""
+
+    entries: Int[Tensor, "r m"]
+    size: int
+
+    def sum(self, table: Float[Tensor, "size d"]) -> Float[Tensor, "r d"]:
+        r"""The results."""
+        return SumOfRows.apply(table.contiguous(), self)
+
+    @cached_property
+    def turned(self) -> tuple[Int[Tensor, "r*m"], Int[Tensor, "size"]]:
+        r"""The results that a row is part of, row after row, and where each row's begin."""
+        entries = rearrange(self.entries, "r m -> (r m)")
+        counts = torch.bincount(entries, minlength=self.size)
+        results = torch.argsort(entries, stable=True) // self.entries.shape[1]
+        return results, counts.cumsum(0) - counts
 
 
 def grow(ids: Int[Tensor, "b h w"], count: int) -> tuple[Int[Tensor, "b h w"], int]:
@@ -21,13 +64,20 @@ def grow(ids: Int[Tensor, "b h w"], count: int) -> tuple[Int[Tensor, "b h w"], i
     First rows of three, then columns of three rows: exact, no hashing.
     """
     padded = F.pad(ids, (1, 1, 1, 1), value=count)
-    base = count + 1
-    rows = (padded[:, :, :-2] * base + padded[:, :, 1:-1]) * base + padded[:, :, 2:]
-    kinds, rows = torch.unique(rows, return_inverse=True)
-    base = len(kinds)
-    blocks = (rows[:, :-2] * base + rows[:, 1:-1]) * base + rows[:, 2:]
-    kinds, blocks = torch.unique(blocks, return_inverse=True)
-    return blocks, len(kinds)
+    rows, kinds = number(padded[:, :, :-2], padded[:, :, 1:-1], padded[:, :, 2:], base=count + 1)
+    return number(rows[:, :-2], rows[:, 1:-1], rows[:, 2:], base=kinds)
+
+
+def number(*digits: Int[Tensor, "b h w"], base: int) -> tuple[Int[Tensor, "b h w"], int]:
+    r"""Number the distinct tuples of digits 0 to base - 1, and how many there are."""
+    numbers, count = digits[0], base
+    for digit in digits[1:]:
+        if count > LARGEST // base:  # renumbered first, or the product would not fit
+            kinds, numbers = torch.unique(numbers, return_inverse=True)
+            count = len(kinds)
+        numbers, count = numbers * base + digit, count * base
+    kinds, numbers = torch.unique(numbers, return_inverse=True)
+    return numbers, len(kinds)
 
 
 def members(ids: Int[Tensor, "b h w"], count: int) -> Int[Tensor, "u"]:
@@ -48,50 +98,51 @@ def around(
     return torch.stack(blocks, dim=1)
 
 
+def block_rows(blocks: Int[Tensor, "u 9"], *, vectors: int) -> Rows:
+    r"""The rows of :func:`lookup`'s table that make up each block of ids 0 to vectors."""
+    entries = 9 * blocks + torch.arange(9, device=blocks.device)
+    return Rows(entries=entries, size=9 * (vectors + 1))
+
+
 def lookup(
-    vectors: Float[Tensor, "n c"], weight: Float[Tensor, "d c 3 3"], blocks: Int[Tensor, "u 9"]
+    vectors: Float[Tensor, "n c"], weight: Float[Tensor, "d c 3 3"], rows: Rows
 ) -> Float[Tensor, "u d"]:
     r"""A 3 x 3 convolution at chosen places, where every pixel is one of n vectors.
 
     Each vector is multiplied with each of the nine weights once; a place is a sum of nine entries.
+    One more vector, zero, is what convolutions see outside the map.
     """
-    table = einsum(vectors, weight, "n c, d c y x -> y x n d")
-    entries = blocks + torch.arange(9, device=blocks.device) * len(vectors)
-    return F.embedding_bag(entries, rearrange(table, "y x n d -> (y x n) d"), mode="sum")
-
-
-def with_outside(vectors: Float[Tensor, "n c"]) -> Float[Tensor, "n_and_one c"]:
-    r"""One more vector, zero: what convolutions see outside the map."""
-    return F.pad(vectors, (0, 0, 0, 1))
+    table = F.pad(vectors, (0, 0, 0, 1)) @ rearrange(weight, "d c y x -> c (y x d)")
+    return rows.sum(rearrange(table, "n (places d) -> (n places) d", places=9))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Neighbourhoods:
     r"""What is distinct in a batch of layouts of one size.
 
-    ``vectors`` are the distinct pixels; ``small`` the 3 x 3 blocks of them, ``large`` the 3 x 3
-    blocks of small blocks, that is the distinct 5 x 5 neighbourhoods; ``ids`` says which of them
-    lies around each pixel.
+    ``vectors`` are the distinct pixels; ``small`` makes the distinct 3 x 3 blocks from them,
+    ``large`` the distinct 5 x 5 neighbourhoods from those; ``places`` says which lies at each pixel.
     """
 
     vectors: Float[Tensor, "n s"]
-    small: Int[Tensor, "u3 9"]
-    large: Int[Tensor, "u5 9"]
-    ids: Int[Tensor, "b h w"]
+    small: Rows
+    large: Rows
+    places: Rows
+    shape: tuple[int, int, int]
 
-    @property
-    def share(self) -> float:
-        r"""Distinct 3 x 3 blocks over pixels: what the convolutions are still computed for."""
-        return len(self.small) / self.ids.numel()
-
-    def modulate(
+    def modulation(
         self, shared: torch.nn.Conv2d, modulation: torch.nn.Conv2d
-    ) -> Float[Tensor, "b c h w"]:
-        r"""``modulation(relu(shared(layout)))``, equal to the dense convolutions."""
-        vectors = with_outside(self.vectors)
-        hidden = F.relu(lookup(vectors, shared.weight, self.small) + shared.bias)
-        result = lookup(with_outside(hidden), modulation.weight, self.large) + modulation.bias
-        return rearrange(F.embedding(self.ids, result), "b h w c -> b c h w")
+    ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b c h w"]]:
+        r"""Gamma and beta: the halves of ``modulation(relu(shared(layout)))``, the same numbers."""
+        hidden = F.relu(lookup(self.vectors, shared.weight, self.small) + shared.bias)
+        both = lookup(hidden, modulation.weight, self.large) + modulation.bias
+        gamma, beta = both.chunk(2, dim=1)
+        return self.spread(gamma), self.spread(beta)
+
+    def spread(self, kinds: Float[Tensor, "u c"]) -> Float[Tensor, "b c h w"]:
+        r"""Each neighbourhood's vector at all its places."""
+        b, h, w = self.shape
+        return rearrange(self.places.sum(kinds), "(b h w) c -> b c h w", b=b, h=h, w=w)
 
 
 @torch.no_grad()
@@ -112,10 +163,13 @@ def find(semantics: Float[Tensor, "b s h w"]) -> Neighbourhoods | None:
     blocks, count = grow(cells, len(kinds))
     if count > WORTHWHILE * cells.numel():
         return None
-    ids, large = grow(blocks, count)
+    ids, distinct = grow(blocks, count)
+    small = around(cells, members(blocks, count), outside=len(kinds))
+    large = around(blocks, members(ids, distinct), outside=count)
     return Neighbourhoods(
         vectors=vectors,
-        small=around(cells, members(blocks, count), outside=len(kinds)),
-        large=around(blocks, members(ids, large), outside=count),
-        ids=ids,
+        small=block_rows(small, vectors=len(kinds)),
+        large=block_rows(large, vectors=count),
+        places=Rows(entries=rearrange(ids, "b h w -> (b h w) 1"), size=distinct),
+        shape=tuple(ids.shape),
     )

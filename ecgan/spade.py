@@ -2,7 +2,6 @@ r"""SPADE: normalisation that the layout modulates pixel by pixel, and its resid
 
 import torch
 import torch.nn.functional as F
-from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -62,19 +61,18 @@ class SPADE(nn.Module):
     ) -> Float[Tensor, "b c h w"]:
         r"""Modulate ``x`` by the layout at x's size."""
         height, width = map(int, x.shape[-2:])  # while a trace is recorded they are tensors
-        gamma, beta = rearrange(
-            self.modulate(layout, height, width), "b (parts c) h w -> parts b c h w", parts=2
-        )
-        return self.normalise(x) * (1 + gamma) + beta
+        gamma, beta = self.modulate(layout, height, width)
+        return torch.addcmul(beta, self.normalise(x), 1 + gamma)
 
     def modulate(
         self, layout: LayoutPyramid, height: int, width: int
-    ) -> Float[Tensor, "b c2 {height} {width}"]:
-        r"""Gamma and beta, one after the other, at every pixel."""
+    ) -> tuple[Float[Tensor, "b c {height} {width}"], Float[Tensor, "b c {height} {width}"]]:
+        r"""Gamma and beta at every pixel."""
         distinct = layout.neighbourhoods(height, width)
         if distinct is not None:
-            return distinct.modulate(self.shared, self.modulation)
-        return self.modulation(F.relu(self.shared(layout.at(height, width))))
+            return distinct.modulation(self.shared, self.modulation)
+        hidden = F.relu(self.shared(layout.at(height, width)))
+        return tuple(self.modulation(hidden).chunk(2, dim=1))
 
 
 class SPADEResBlock(nn.Module):

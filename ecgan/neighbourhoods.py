@@ -45,12 +45,12 @@ class Rows:
     entries: Int[Tensor, "r m"]
     size: int
 
-    def sum(self, table: Float[Tensor, "size d"]) -> Float[Tensor, "r d"]:
+    def sum(self, table: Float[Tensor, "u d"]) -> Float[Tensor, "r d"]:
         r"""The results."""
         return SumOfRows.apply(table.contiguous(), self)
 
     @cached_property
-    def turned(self) -> tuple[Int[Tensor, "r*m"], Int[Tensor, "size"]]:
+    def turned(self) -> tuple[Int[Tensor, "n"], Int[Tensor, "u"]]:
         r"""The results that a row is part of, row after row, and where each row's begin."""
         entries = rearrange(self.entries, "r m -> (r m)")
         counts = torch.bincount(entries, minlength=self.size)

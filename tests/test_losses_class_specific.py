@@ -5,10 +5,10 @@ import torch
 import torch.nn.functional as F
 
 from ecgan.losses.class_specific import (
+    ClassBorders,
     ClassSpecificDecoder,
     SameClassConv,
     class_specific,
-    same_class_neighbours,
     split_classes,
 )
 from ecgan.losses.finite import NonFiniteLoss
@@ -68,8 +68,9 @@ def test_one_class_is_an_ordinary_convolution():
     features, labels = batch()
     layer = SameClassConv(channels=4, out=6).double()
     expected = F.conv2d(features, layer.weight, layer.bias, padding=1)
-    neighbours = same_class_neighbours(torch.full_like(labels, 2))
-    torch.testing.assert_close(layer(features, neighbours), expected)
+    borders = ClassBorders.of(torch.full_like(labels, 2))
+    assert not len(borders.pixels)
+    torch.testing.assert_close(layer(features, borders), expected)
 
 
 def test_no_class_sees_another():

@@ -5,50 +5,75 @@ masked features into that class's image; the images' sum is a picture; each clas
 the masked real image on its own, so that rare classes are not drowned by the sky.
 """
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
-from einops import einsum, rearrange, reduce
-from jaxtyping import Bool, Float, Integer
+from einops import einsum, parse_shape, rearrange, reduce
+from jaxtyping import Float, Int, Integer
 from torch import Tensor, nn
 
 from ecgan.layouts import IGNORE
 from ecgan.losses.finite import full_precision, require_finite
+from ecgan.neighbourhoods import Rows
 
 
-def same_class_neighbours(labels: Integer[Tensor, "b h w"]) -> Bool[Tensor, "nine b h w"]:
-    r"""For each of the 3x3 neighbours (row by row): is it inside, and of the pixel's class?"""
-    height, width = labels.shape[-2:]
-    labels = labels.long()  # uint8 has no -1
-    padded = F.pad(labels, (1, 1, 1, 1), value=-1)
-    return torch.stack([
-        padded[:, y : y + height, x : x + width] == labels for y in range(3) for x in range(3)
-    ])  # fmt: skip
+@dataclass(frozen=True, kw_only=True)
+class ClassBorders:
+    r"""The pixels of a batch of label maps that have a neighbour of another class.
+
+    ``pixels`` are their places in "(b h w)"; ``patches`` picks each one's 3x3 neighbours, row by
+    row, out of all pixels and one more, zero, which stands for those outside and of other classes.
+    """
+
+    pixels: Int[Tensor, "n"]
+    patches: Rows
+
+    @classmethod
+    def of(cls, labels: Integer[Tensor, "b h w"]) -> "ClassBorders":
+        r"""The borders of label maps."""
+        flat = rearrange(labels.long(), "b h w -> (b h w)")  # uint8 has no -1
+        places = torch.arange(len(flat), device=labels.device)
+        around = neighbours(rearrange(places, "(b h w) -> b h w", **parse_shape(labels, "b h w")))
+        inside = around >= 0
+        same = inside & (flat[around] == rearrange(flat, "n -> n 1"))
+        pixels = torch.nonzero((inside & ~same).any(dim=1), as_tuple=True)[0]
+        entries = torch.where(same, around, len(flat))[pixels]
+        patches = Rows(entries=rearrange(entries, "n nine -> (n nine) 1"), size=len(flat) + 1)
+        return cls(pixels=pixels, patches=patches)
+
+
+def neighbours(ids: Int[Tensor, "b h w"]) -> Int[Tensor, "n 9"]:
+    r"""The ids of the 3x3 pixels around each pixel, row by row; -1 outside."""
+    height, width = ids.shape[-2:]
+    padded = F.pad(ids, (1, 1, 1, 1), value=-1)
+    parts = [padded[:, y : y + height, x : x + width] for y in range(3) for x in range(3)]
+    return rearrange(parts, "nine b h w -> (b h w) nine")
 
 
 class SameClassConv(nn.Conv2d):
     r"""3x3 convolution in which a pixel sees only neighbours of its own class. [I]
 
     Equal to masking the features by each class in turn, convolving each (zero padding), masking
-    again and summing; but one pass for all classes, be they 9 or 183. Each of the nine weights is
-    applied as a 1x1 convolution; its result is moved and kept where the neighbour's class agrees.
+    again and summing; but one pass for all classes, be they 9 or 183. Away from borders between
+    classes it is an ordinary convolution; the pixels at a border are computed once more, apart.
     """
 
     def __init__(self, *, channels: int, out: int) -> None:
-        super().__init__(channels, out, kernel_size=3)
+        super().__init__(channels, out, kernel_size=3, padding=1)
 
     def forward(
-        self, features: Float[Tensor, "b c h w"], neighbours: Bool[Tensor, "nine b h w"]
+        self, features: Float[Tensor, "b c h w"], borders: ClassBorders
     ) -> Float[Tensor, "b d h w"]:
-        height, width = features.shape[-2:]
-        weight = rearrange(self.weight, "d c y x -> (y x d) c 1 1")
-        parts = F.pad(F.conv2d(features, weight), (1, 1, 1, 1))
-        parts = rearrange(parts, "b (nine d) h w -> nine b d h w", nine=9)
-        result = rearrange(self.bias, "d -> d 1 1").to(parts.dtype)
-        for index, (part, mask) in enumerate(zip(parts, neighbours, strict=True)):
-            y, x = divmod(index, 3)
-            moved = part[:, :, y : y + height, x : x + width]
-            result = result + moved * rearrange(mask, "b h w -> b 1 h w")
-        return result
+        everywhere = super().forward(features)
+        pixels = rearrange(features, "b c h w -> (b h w) c")
+        patches = borders.patches.sum(F.pad(pixels, (0, 0, 0, 1)))
+        patches = rearrange(patches, "(n nine) c -> n (nine c)", nine=9)
+        weight = rearrange(self.weight, "d c y x -> d (y x c)")
+        apart = F.linear(patches, weight, self.bias).to(everywhere.dtype)
+        result = rearrange(everywhere, "b d h w -> (b h w) d")
+        result = result.index_copy(0, borders.pixels, apart)
+        return rearrange(result, "(b h w) d -> b d h w", **parse_shape(features, "b _ h w"))
 
 
 class ClassSpecificDecoder(nn.Module):
@@ -67,9 +92,9 @@ class ClassSpecificDecoder(nn.Module):
     def forward(
         self, features: Float[Tensor, "b c h w"], labels: Integer[Tensor, "b h w"]
     ) -> Float[Tensor, "b 3 h w"]:
-        neighbours = same_class_neighbours(labels)
-        hidden = F.leaky_relu(self.hidden(features, neighbours), 0.2)
-        return torch.tanh(self.out(hidden, neighbours))
+        borders = ClassBorders.of(labels)
+        hidden = F.leaky_relu(self.hidden(features, borders), 0.2)
+        return torch.tanh(self.out(hidden, borders))
 
 
 def split_classes(

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ecgan.config import ModelConfig
-from ecgan.layers import LEAK, convolution
+from ecgan.layers import LEAK, channels_last, convolution
 from ecgan.layouts import LayoutError
 from ecgan.spade import LayoutPyramid, SPADEResBlock
 
@@ -200,6 +200,7 @@ class Generator(nn.Module):
     def forward(self, semantics: Tensor) -> Synthesis:
         r"""Edge map, first and final image, and the features between, for a batch of layouts."""
         self._check(semantics)
+        semantics = channels_last(semantics)
         scales = self.encoder(self.pyramid(semantics))
         features = scales[-1]
         edge, edge_features = None, []

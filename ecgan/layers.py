@@ -1,10 +1,21 @@
 r"""The one way this package makes a convolution: initialised, spectrally normalised if asked."""
 
-from torch import nn
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 XAVIER_GAIN = 0.02
 LEAK = 0.2
+
+
+def channels_last(maps: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+    r"""The same maps, a pixel's channels side by side in memory.
+
+    Convolutions of few channels at many pixels are up to twice as fast on maps that lie so, and
+    what follows stays so.
+    """
+    return maps.contiguous(memory_format=torch.channels_last)
 
 
 def convolution(

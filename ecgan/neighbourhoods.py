@@ -16,7 +16,6 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 WORTHWHILE = 0.5  # the share of distinct 3 x 3 blocks above which convolving everywhere is better
-LARGEST = torch.iinfo(torch.int64).max
 
 
 class SumOfRows(torch.autograd.Function):
@@ -71,13 +70,18 @@ def grow(ids: Int[Tensor, "b h w"], count: int) -> tuple[Int[Tensor, "b h w"], i
 def number(*digits: Int[Tensor, "b h w"], base: int) -> tuple[Int[Tensor, "b h w"], int]:
     r"""Number the distinct tuples of digits 0 to base - 1, and how many there are."""
     numbers, count = digits[0], base
-    for digit in digits[1:]:
-        if count > LARGEST // base:  # renumbered first, or the product would not fit
-            kinds, numbers = torch.unique(numbers, return_inverse=True)
-            count = len(kinds)
-        numbers, count = numbers * base + digit, count * base
-    kinds, numbers = torch.unique(numbers, return_inverse=True)
-    return numbers, len(kinds)
+    for digit in digits[1:]:  # numbered after each digit, so that nothing outgrows 64 bits
+        numbers, count = renumber(numbers * base + digit, most=count * base)
+    return numbers, count
+
+
+def renumber(numbers: Int[Tensor, "b h w"], *, most: int) -> tuple[Int[Tensor, "b h w"], int]:
+    r"""Numbers 0 to most - 1 that occur, numbered anew without gaps, and how many there are."""
+    if most > 8 * numbers.numel():
+        kinds, numbers = torch.unique(numbers, return_inverse=True)
+        return numbers, len(kinds)
+    occurs = torch.bincount(rearrange(numbers, "b h w -> (b h w)"), minlength=most) > 0
+    return (occurs.cumsum(0) - 1)[numbers], int(occurs.sum())
 
 
 def members(ids: Int[Tensor, "b h w"], count: int) -> Int[Tensor, "u"]:
@@ -153,22 +157,23 @@ def find(semantics: Float[Tensor, "b s h w"]) -> Neighbourhoods | None:
     """
     channels = torch.arange(semantics.shape[1], device=semantics.device, dtype=torch.float32)
     codes = einsum(semantics.float(), channels, "b s h w, s -> b h w")
-    kinds, cells = torch.unique(codes, return_inverse=True)
-    if len(kinds) > 2 * semantics.shape[1]:
+    most = 2 * semantics.shape[1]
+    if not ((codes >= 0) & (codes < most)).all():
         return None
+    cells, kinds = renumber(codes.long(), most=most)
     pixels = rearrange(semantics, "b s h w -> (b h w) s")
-    vectors = pixels[members(cells, len(kinds))]
+    vectors = pixels[members(cells, kinds)]
     if not torch.equal(rearrange(F.embedding(cells, vectors), "b h w s -> (b h w) s"), pixels):
         return None
-    blocks, count = grow(cells, len(kinds))
+    blocks, count = grow(cells, kinds)
     if count > WORTHWHILE * cells.numel():
         return None
     ids, distinct = grow(blocks, count)
-    small = around(cells, members(blocks, count), outside=len(kinds))
+    small = around(cells, members(blocks, count), outside=kinds)
     large = around(blocks, members(ids, distinct), outside=count)
     return Neighbourhoods(
         vectors=vectors,
-        small=block_rows(small, vectors=len(kinds)),
+        small=block_rows(small, vectors=kinds),
         large=block_rows(large, vectors=count),
         places=Rows(entries=rearrange(ids, "b h w -> (b h w) 1"), size=distinct),
         shape=tuple(ids.shape),

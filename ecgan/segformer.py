@@ -93,8 +93,16 @@ class SegFormer(nn.Module):
 
     def forward(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b k h w"]:
         r"""Scores of our classes for images in [-1, 1], enlarged (bilinear) to their size."""
-        scores = self.model(pixel_values=self.normalise(images), return_dict=True).logits
-        scores = F.interpolate(scores, size=images.shape[-2:], mode="bilinear")
+        return self._read(self.features(images), *images.shape[-2:])
+
+    def scores(self, features: Sequence[Tensor]) -> Float[Tensor, "b k h w"]:
+        r"""The same from the encoder's hidden states, of images whose sides are multiples of 4."""
+        height, width = features[0].shape[-2:]
+        return self._read(features, 4 * height, 4 * width)
+
+    def _read(self, features: Sequence[Tensor], height: int, width: int) -> Tensor:
+        scores = self.model.decode_head(list(features))
+        scores = F.interpolate(scores, size=(height, width), mode="bilinear")
         return torch.stack([_merge(scores, ids) for ids in self.label_ids], dim=1)
 
 

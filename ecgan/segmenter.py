@@ -27,6 +27,10 @@ class Segmenter(Protocol):
         r"""Feature maps, fine to coarse."""
         ...
 
+    def scores(self, features: list[Tensor]) -> Tensor:
+        r"""Class scores from an image's feature maps, for who needs both."""
+        ...
+
 
 def frozen(segmenter: nn.Module) -> nn.Module:
     r"""The segmenter in evaluation mode, its parameters without gradients."""
@@ -85,7 +89,11 @@ class UNet(nn.Module):
 
     def forward(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b k h w"]:
         r"""Class scores of images in [-1, 1]."""
-        *beside, x = self.features(images)
+        return self.scores(self.features(images))
+
+    def scores(self, features: Sequence[Tensor]) -> Float[Tensor, "b k h w"]:
+        r"""Class scores from the contracting path's outputs."""
+        *beside, x = features
         for block, skip in zip(self.up, reversed(beside), strict=True):
             x = F.interpolate(x, scale_factor=2, mode="nearest")
             x = block(pack([x, skip], "b * h w")[0])
@@ -121,4 +129,8 @@ class DilatedJudge(nn.Module):
 
     def forward(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b k h w"]:
         r"""Class scores of images in [-1, 1]."""
-        return self.score(torch.cat(self.features(images), dim=1))
+        return self.scores(self.features(images))
+
+    def scores(self, features: Sequence[Tensor]) -> Float[Tensor, "b k h w"]:
+        r"""Class scores from the blocks' outputs."""
+        return self.score(torch.cat(list(features), dim=1))

@@ -37,6 +37,9 @@ def test_the_protocol(name):
     images = torch.rand(2, 3, 32, 64) * 2 - 1
     assert segmenter(images).shape == (2, 5, 32, 64)
     features = segmenter.features(images)
+    torch.testing.assert_close(
+        segmenter.eval().scores(segmenter.features(images)), segmenter(images)
+    )
     assert len(features) == segmenter.levels
     assert {maps.shape[0] for maps in features} == {2}
     heights = [maps.shape[2] for maps in features]

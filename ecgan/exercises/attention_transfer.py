@@ -103,5 +103,3 @@ def _same(met, expected):
         and met.shape == expected.shape
         and torch.allclose(met, expected, atol=1e-4)
     )
-
-

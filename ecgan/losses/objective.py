@@ -1,19 +1,22 @@
 r"""The full objective: every term by name, raw and weighted, as the config says (chapter 08)."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from ecgan.config import Config, ConfigError, Number
 from ecgan.generator import Synthesis
+from ecgan.layers import channels_last
 from ecgan.layouts import IGNORE
 from ecgan.losses.adversarial import feature_matching, hinge_discriminator, hinge_generator
 from ecgan.losses.class_specific import ClassSpecificDecoder, class_specific
 from ecgan.losses.finite import require_finite
-from ecgan.losses.perceptual import VGG_WEIGHTS, PerceptualLoss
+from ecgan.losses.perceptual import VGG_WEIGHTS, PerceptualLoss, perceptual
 from ecgan.losses.pixel_contrast import PixelContrast
 from ecgan.losses.similarity import affinity_bce, affinity_bce_sampled
 from ecgan.segmenter import frozen
@@ -165,12 +168,10 @@ class Objective(nn.Module):
                 lambda name: feature_matching(judged_fake[name], judged_real[name])
             )
         if weights.perceptual:
-            targets = batch.targets(share)
-            real = {id(picture): picture for picture in targets.values()}
-            features = {key: self.perceptual.target(picture) for key, picture in real.items()}
-            pictures = made.pictures()
+            features = self._features(made.pictures())
+            real = self._real_features(batch, share)
             raw["perceptual"] = over_modalities(
-                lambda name: self.perceptual(pictures[name], features[id(targets[name])])
+                lambda name: perceptual(features[name], real[name], self.perceptual.weights)
             )
         if weights.contrastive:
             scales = made.scales[-weights.contrast.scales :]
@@ -181,14 +182,31 @@ class Objective(nn.Module):
             raw["class_specific"] = class_specific(
                 image, batch.images, batch.labels, classes=classes
             )
-        raw |= self._label_terms(made.final, batch.labels)
+        if weights.similarity or weights.cross_entropy:
+            if weights.perceptual and weights.perceptual_features == "segmenter":
+                _, *seen = features[list(features)[-1]]  # the last picture was looked at already
+                scores = self.segmenter.scores(seen)
+            else:
+                scores = self.segmenter(channels_last(made.final))
+            raw |= self._label_terms(scores, batch.labels)
         return Terms(raw=raw, weights={name: getattr(weights, name) for name in raw})
 
-    def _label_terms(self, final: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    def _features(self, pictures: Mapping) -> dict:
+        r"""The perceptual features of each picture, from one joint pass."""
+        stacked = torch.cat([channels_last(picture) for picture in pictures.values()])
+        maps = [level.chunk(len(pictures)) for level in self.perceptual.extractor(stacked)]
+        return {name: list(own) for name, own in zip(pictures, zip(*maps), strict=True)}
+
+    @torch.no_grad()
+    def _real_features(self, batch: Batch, names: Iterable[str]) -> dict[str, list[Tensor]]:
+        r"""The same of the real pictures; the image, the target of two, goes in once."""
+        targets = batch.targets(names)
+        once = {id(picture): picture for picture in targets.values()}
+        features = self._features(once)
+        return {name: features[id(picture)] for name, picture in targets.items()}
+
+    def _label_terms(self, scores: Tensor, labels: Tensor) -> dict[str, Tensor]:
         weights, raw = self.config.losses, {}
-        if not (weights.similarity or weights.cross_entropy):
-            return raw
-        scores = self.segmenter(final)
         if weights.cross_entropy:
             total = F.cross_entropy(scores, labels, ignore_index=IGNORE, reduction="sum")
             raw["cross_entropy"] = total / (labels != IGNORE).sum().clamp(min=1)

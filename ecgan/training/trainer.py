@@ -107,12 +107,13 @@ class Trainer:
 
     def _judge(self, batch: Batch, made: Synthesis):
         pictures = made.pictures()
-        fake = judge(self.discriminator, batch.semantics, pictures)
+        layout = self.discriminator.read(batch.semantics)
+        fake = judge(self.discriminator, layout, pictures)
         # The real image answers for first and final alike: it is judged once.
         once = {"edge": batch.edges, "image": batch.images}
         if "edge" not in pictures:
             del once["edge"]
-        real = judge(self.discriminator, batch.semantics, once)
+        real = judge(self.discriminator, layout, once)
         return fake, {name: real["edge" if name == "edge" else "image"] for name in fake}
 
     def _both_terms(self, batch: Batch) -> tuple[Terms, Terms]:

@@ -125,7 +125,7 @@ class Neighbourhoods:
     r"""What is distinct in a batch of layouts of one size.
 
     ``vectors`` are the distinct pixels; ``small`` makes the distinct 3 x 3 blocks from them,
-    ``large`` the distinct 5 x 5 neighbourhoods from those; ``places`` says which lies at each pixel.
+    ``large`` the distinct 5 x 5 neighbourhoods from those; ``places`` says which lies where.
     """
 
     vectors: Float[Tensor, "n s"]

@@ -27,6 +27,9 @@ In the last column the tag says whom we follow; **[I]** there means that we diff
 A dash means that we know of nothing. What stands in code type below an entry, a module of `ecgan`
 and an expression in it, is checked: a test evaluates it and compares, and so it does with longer
 ones that the page leaves out. So this page cannot fall behind the code.
+
+Where the paper and the released code write $N$ for the number of classes, this book writes $K$; the
+other symbols are on the page on [notation](notation.md).
 """
 NOTICE = "<!-- Written by book/fidelity.py from book/fidelity.toml: change those. -->\n"
 
@@ -55,14 +58,29 @@ def table_row(row: dict) -> str:
     return "| " + " | ".join([row["what"], *shown]).replace("\n", " ") + " |"
 
 
+def counted(tags: list[str]) -> str:
+    r"""How many entries follow whom, as a sentence."""
+    follow = {"R": "the released code", "P": "the paper's body", "A": "the paper's abstract"}
+    parts = [f"{whom} **[{tag}]** in {tags.count(tag)}" for tag, whom in follow.items()]
+    ours = tags.count("I")
+    return f"Of {len(tags)} entries we follow {', '.join(parts)}; {ours} are our own **[I]**.\n"
+
+
+def explained(section: dict) -> str:
+    r"""Links to the chapters that explain a section, if any."""
+    links = [f"[](../notebooks/{chapter}.ipynb)" for chapter in section.get("chapters", [])]
+    return f"In the book: {'; '.join(links)}.\n\n" if links else ""
+
+
 def render() -> str:
     r"""The whole page."""
     lines = [NOTICE, OPENING]
     lines += [f"- **[{tag}]** {meaning}\n" for tag, meaning in TAGS.items()]
     lines.append(READING)
+    lines.append("\n" + counted([row["ours"][0] for part in sections() for row in part["row"]]))
     for section in sections():
         heads = ["Part", *COLUMNS.values()]
-        lines.append(f"\n## {section['title']}\n\n| {' | '.join(heads)} |\n")
+        lines.append(f"\n## {section['title']}\n\n{explained(section)}| {' | '.join(heads)} |\n")
         lines.append("| " + " | ".join("---" for _ in heads) + " |\n")
         lines += [table_row(row) + "\n" for row in section["row"]]
     return "".join(lines)

@@ -13,7 +13,7 @@ from ecgan.segmenter import UNet
 ROWS = [row for section in fidelity.sections() for row in section["row"]]
 CHECKS = {expression: value for row in ROWS for expression, value in row.get("checks", {}).items()}
 # What expressions may name besides what their module holds.
-EXTRA = {"ModelConfig": ModelConfig, "UNet": UNet}
+EXTRA = {"ModelConfig": ModelConfig, "TrainingConfig": TrainingConfig, "UNet": UNet}
 CELLS = [(row["what"], name, row[name]) for row in ROWS for name in fidelity.COLUMNS if name in row]
 
 
@@ -76,7 +76,9 @@ def test_titles_and_entries_are_unique():
     for section in fidelity.sections():
         names = [row["what"] for row in section["row"]]
         assert len(names) == len(set(names)), section["title"]
-        assert set(section) == {"title", "row"}
+        assert {"title", "row"} <= set(section) <= {"title", "chapters", "row"}
+        for chapter in section.get("chapters", []):
+            assert (fidelity.BOOK.parent / "notebooks" / f"{chapter}.ipynb").is_file()
         for row in section["row"]:
             assert set(row) <= {"what", "checks", *fidelity.COLUMNS}
 

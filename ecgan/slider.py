@@ -77,16 +77,19 @@ def slider(
 <input id="{name}-input" type="range" min="0" max="{len(frames) - 1}" value="{start}" step="1"
  style="width:100%" aria-valuetext="{said}"
  data-labels="{escape(json.dumps(list(labels)))}" oninput="{escape(MOVE)}">
-<figcaption style="color:inherit">{escape(caption)}</figcaption>
+<figcaption style="color:inherit;font-weight:400">{escape(caption)}</figcaption>
 </figure>"""
     )
 
 
 def _png(frame: np.ndarray | Figure) -> str:
-    r"""A frame as a PNG file in base64; bools take one bit a pixel."""
+    r"""A frame as a PNG file in base64; bools take one bit a pixel, figures one byte."""
     file = io.BytesIO()
     if isinstance(frame, Figure):
         frame.savefig(file, format="png", dpi=DPI)
+        picture = Image.open(file).convert("RGB").quantize(256)  # a third of the size
+        file = io.BytesIO()
     else:
-        Image.fromarray(frame).save(file, format="PNG", optimize=True)
+        picture = Image.fromarray(frame)
+    picture.save(file, format="PNG", optimize=True)
     return b64encode(file.getvalue()).decode()

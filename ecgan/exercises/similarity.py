@@ -100,7 +100,7 @@ def shares(answer):
         expect_close(both, p**2, "Both pixels, drawn independently.", what="the share of both")
         if torch.isclose(torch.as_tensor(part), torch.tensor(2 * p)):
             raise NotYet(
-                "2p counts the pairs in which both pixels are of the class twice. What is the "
+                "2f counts the pairs in which both pixels are of the class twice. What is the "
                 "chance that neither is?"
             )
         if torch.isclose(torch.as_tensor(part), torch.tensor(2 * p * (1 - p))):

@@ -509,16 +509,22 @@ WebAssembly.Suspending ??= class {};
 """
 
 
-@pytest.mark.parametrize("driver", ["fails", "computes something else"])
+@pytest.mark.parametrize("driver", ["fails", "is wrong", "is lost"])
 def test_where_webgpu_promises_more_than_it_does_webassembly_paints(
     server, visit, driver: str
 ) -> None:
     world = json.loads((paint_assets.GENERATED / "world.json").read_text())
     worker = PROMISED + (server.folder / "_static" / "paint" / "worker.js").read_text()
-    if driver == "computes something else":
+    if driver != "fails":
         world["runtime"]["webgpu"] = world["runtime"]["wasm"]
         worker = worker.replace("[provider] }", '["wasm"] }')
+    if driver == "is wrong":
         world["proof"]["final"][-1] += 2 * TOLERANCE
+    if driver == "is lost":  # after its proof
+        worker = "let runs = 0;" + worker.replace(
+            "const outputs =",
+            'if (provider === "webgpu" && runs++ > 0) throw Error("lost"); const outputs =',
+        )
     page = visit(wait=False)
     page.route("**/world.json", lambda route: route.fulfill(json=world))
     page.route(

@@ -8,14 +8,17 @@ export class Model {
   #unsaid = [];
   #busy = true; // until the network is loaded
 
-  // Calls `ready(provider)` once, `made(pictures, job)` for each picture, `said(findings, job)` for
-  // what is found in the newest, `failed(sentence)`.
+  // Calls `ready(provider)`, again where another takes over; `made(pictures, job)` for each picture;
+  // `said(findings, job)` for what is found in the newest; `failed(sentence)`.
   constructor(world, folder, { ready, made, said, failed }) {
     this.#worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
     this.#worker.addEventListener("error", ({ message }) => failed(message ?? "no worker"));
     this.#worker.addEventListener("message", ({ data }) => {
       if (data.failed) return failed(data.failed);
-      if (data.ready) ready(data.ready);
+      if (data.ready) {
+        ready(data.ready);
+        this.#waiting ??= this.job ?? null; // what another provider could not finish
+      }
       if (data.made) made(data.made, this.job);
       if (data.said) said(data.said, this.job);
       this.#busy = false;

@@ -118,9 +118,16 @@ async function answer(asked) {
   return { made: await paint(asked) };
 }
 
+// A device can be lost while the page is open: the next provider then takes over.
+async function recover(error) {
+  if (!untried?.length) throw error;
+  segmenter = undefined;
+  return { ready: await load() };
+}
+
 addEventListener("message", async ({ data: asked }) => {
   try {
-    postMessage(await answer(asked));
+    postMessage(await answer(asked).catch(recover));
   } catch (error) {
     postMessage({ failed: error.message });
   }

@@ -3,6 +3,8 @@
 # make notebooks   run the chapters in place (ONLY=02_edges for one) and store the checked outputs
 # make experiments  the grid of experiments, what has no rows yet; JOBS=2 runs at once
 # make bench       speed against the released schedule, as a table; rows go to benchmarks/results
+# make slides      every figure of the chapters as a slide of 16:9, in _build/slides
+# make print       the whole book as one PDF, in _build/print
 # make repository  URL=https://github.com/OWNER/NAME writes the public address everywhere
 # make lock        write requirements.lock anew from the bounds in pyproject.toml
 # make clean       remove the built book and the caches; the environment .venv stays
@@ -17,7 +19,8 @@ WORKERS ?= 2
 JOBS ?= 2
 
 .DEFAULT_GOAL := book
-.PHONY: book test experiments bench notebooks repository lock clean environment check-python
+.PHONY: book test experiments bench notebooks slides print repository lock clean environment
+.PHONY: check-python
 
 book: $(READY)
 	$(BIN)/python book/build.py
@@ -33,6 +36,12 @@ bench: $(READY)
 
 notebooks: $(READY)
 	$(BIN)/python book/notebooks.py $(ONLY)
+
+slides: book
+	$(BIN)/python book/slides.py
+
+print: book
+	$(BIN)/python book/paper.py
 
 repository: $(READY)
 	$(BIN)/python book/repository.py "$(URL)"

@@ -33,7 +33,7 @@ def fingerprint() -> str:
 
 
 def build() -> int:
-    r"""Run jupyter-book on every page; its exit status."""
+    r"""Write every page of the book; jupyter-book's exit status."""
     now = fingerprint()
     if not FILLED_BY.is_file() or FILLED_BY.read_text() != now:
         shutil.rmtree(CACHE, ignore_errors=True)
@@ -43,10 +43,15 @@ def build() -> int:
     BUILD.mkdir(exist_ok=True)
     FILLED_BY.write_text(now)
     paint_assets.prepare()
+    return jupyter_book()
+
+
+def jupyter_book(*options: str) -> int:
+    r"""Run jupyter-book with warnings as errors; its exit status."""
     environment = {**os.environ, "ECGAN_QUIET": "1", "JUPYTER_PREFER_ENV_PATH": "1"}
     environment.pop("MPLBACKEND", None)  # the kernel's own backend puts figures into the page
     program = Path(sys.executable).with_name("jupyter-book")
-    command = [program, "build", ROOT, "-W", "--keep-going"]
+    command = [program, "build", ROOT, "-W", "--keep-going", *options]
     return subprocess.run(command, env=environment, check=False).returncode
 
 

@@ -1,7 +1,8 @@
 r"""A Sphinx extension: the built book carries MathJax with it, so that formulas need no network.
 
 The files come from the package `django-static-mathjax`, which is MathJax as published and needs no
-Django. Where it is not installed, the pages fall back to MathJax's public address.
+Django. Pages load the parts that set formulas and say them to screen readers, without MathJax's
+menu, which weighs as much as the rest. Without the package, they fall back to its public address.
 """
 
 import shutil
@@ -10,10 +11,10 @@ from pathlib import Path
 
 from sphinx.application import Sphinx
 
-START = "tex-mml-chtml.js"
-# What that file loads when a page is shown: fonts, further TeX commands, the menu, speech.
-PARTS = (START, "output/chtml/fonts", "input/tex/extensions", "ui", "a11y")
-PARTS += ("sre/mathmaps/base.json", "sre/mathmaps/en.json")
+START = "startup.js"
+LOADED = ("core", "input/tex", "output/chtml", "a11y/assistive-mml")
+# What those load in turn when a page is shown: fonts, and further TeX commands where one is used.
+FOLDERS = ("output/chtml/fonts", "input/tex/extensions")
 
 
 def mathjax_folder() -> Path | None:
@@ -28,6 +29,7 @@ def use_own_copy(app: Sphinx, config) -> None:
     r"""Let the pages load MathJax from the book's static files."""
     if mathjax_folder() is not None:
         config.mathjax_path = f"mathjax/{START}"
+        config.mathjax3_config = {"loader": {"load": list(LOADED)}}
 
 
 def copy(app: Sphinx, exception: Exception | None) -> None:
@@ -35,13 +37,12 @@ def copy(app: Sphinx, exception: Exception | None) -> None:
     source = mathjax_folder()
     if exception is not None or source is None or app.builder.format != "html":
         return
-    for part in PARTS:
-        target = Path(app.outdir) / "_static" / "mathjax" / part
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if (source / part).is_dir():
-            shutil.copytree(source / part, target, dirs_exist_ok=True)
-        else:
-            shutil.copy(source / part, target)
+    target = Path(app.outdir) / "_static" / "mathjax"
+    for file in (START, *(f"{part}.js" for part in LOADED)):
+        (target / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source / file, target / file)
+    for folder in FOLDERS:
+        shutil.copytree(source / folder, target / folder, dirs_exist_ok=True)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -2,6 +2,7 @@ r"""The built book: it builds without a warning, and its links, pictures and but
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -9,9 +10,14 @@ from urllib.parse import unquote, urlsplit
 import pytest
 import yaml
 from bs4 import BeautifulSoup
+from PIL import Image
 
+import facts
 import repository
+import slides
+from browser import headless, served
 from chapters import PATHS, ROOT
+from visits import PHONE, Visit, unseen_focus, visit
 
 HTML = ROOT / "_build" / "html"
 LARGEST_PAGE = 3e6
@@ -119,10 +125,83 @@ def test_colab_buttons_point_at_files_that_exist() -> None:
         assert (ROOT / "notebooks" / chapter.name).is_file()
 
 
-def test_pages_are_light() -> None:
-    for source in chapter_pages():
-        sources = {image["src"] for image in page(source).select("article img")}
-        images = {image for image in sources if not urlsplit(image).scheme}  # data: is in the page
-        weight = source.stat().st_size
-        weight += sum((source.parent / unquote(image)).stat().st_size for image in images)
-        assert weight <= LARGEST_PAGE, f"{source.name} weighs {weight / 1e6:.1f} MB"
+def test_each_chapter_can_be_downloaded_as_a_notebook() -> None:
+    for source, chapter in zip(chapter_pages(), PATHS, strict=True):
+        button = page(source).select_one(".header-article-items a.btn-download-source-button")
+        notebook = source.parent / button["href"]
+        assert notebook.name == chapter.name
+        assert notebook.read_bytes() == chapter.read_bytes()
+
+
+def test_the_status_page_names_every_chapter_and_version() -> None:
+    shown = page(HTML / "book" / "status.html").article.get_text()
+    for path in PATHS:
+        assert f"notebooks/{path.stem}" in shown
+    assert "❌" not in shown
+    assert facts.commit().replace("`", "") in " ".join(shown.split())
+
+
+@pytest.fixture(scope="module")
+def tabs() -> Iterator[tuple]:
+    r"""A browser, and a server of the built book."""
+    with served(HTML) as server, headless() as browser:
+        yield browser, server
+
+
+@pytest.fixture(scope="module")
+def visits(tabs: tuple) -> dict[str, Visit]:
+    r"""Every page once in a browser; index.html only leads to the first."""
+    names = [path.relative_to(HTML).as_posix() for path in pages()]
+    return {name: visit(*tabs, name) for name in names if name != "index.html"}
+
+
+def test_axe_finds_no_grave_fault(visits: dict[str, Visit]) -> None:
+    found = {name: seen.faults for name, seen in visits.items() if seen.faults}
+    assert found == {}
+
+
+def test_no_page_scrolls_sideways_on_a_phone(visits: dict[str, Visit]) -> None:
+    wide = {name: seen.width for name, seen in visits.items() if seen.width > PHONE["width"]}
+    assert wide == {}
+
+
+def test_pages_are_light(visits: dict[str, Visit]) -> None:
+    heavy = {name: seen.weight for name, seen in visits.items() if seen.weight > LARGEST_PAGE}
+    assert heavy == {}
+    assert min(seen.weight for seen in visits.values()) > 1e5, "styles and scripts are counted"
+
+
+def test_axe_and_the_tab_key_notice_faults(tabs: tuple) -> None:
+    r"""A page with a grave fault of each kind, so that silence means something."""
+    browser, server = tabs
+    bad = server.folder / "bad.html"
+    try:
+        bad.write_text(
+            "<html lang=en><title>bad</title><style>a:focus {outline: 0}</style><main><h1>Bad</h1>"
+            "<p style='color: #ccc; background: #fff'>pale words</p><img src=x.png>"
+            "<p style='width: 900px'>wide</p><a href='#a'>a</a><a href='#b'>b</a></main>"
+        )
+        seen = visit(browser, server, bad.name)
+        assert {fault.split()[1] for fault in seen.faults} >= {"color-contrast", "image-alt"}
+        assert seen.width > PHONE["width"]
+        assert len(unseen_focus(browser, server, bad.name, presses=2)) == 4
+    finally:
+        bad.unlink()
+
+
+@pytest.mark.parametrize("name", ["book/intro.html", "notebooks/00_quickstart.html"])
+def test_what_the_tab_key_reaches_is_seen(tabs: tuple, name: str) -> None:
+    assert unseen_focus(*tabs, name, presses=40) == []
+
+
+def test_slides_hold_each_figure_with_its_words(tabs: tuple, tmp_path: Path) -> None:
+    made = slides.write(*tabs, tmp_path, only="03_spade")
+    figures = slides.figures(page(HTML / "notebooks" / "03_spade.html"))
+    assert made == len(figures) >= 3
+    told = (tmp_path / "captions.md").read_text()
+    for picture in tmp_path.glob("*.png"):
+        with Image.open(picture) as slide:
+            assert slide.size == (1920, 1080)
+            assert len(slide.convert("RGB").getcolors(1 << 21)) > 100, "an empty slide"
+        assert picture.name in told
+    assert all(slides.words(figure)[1] in told for figure in figures)

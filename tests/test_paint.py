@@ -66,7 +66,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("book")
     settings = yaml.safe_load((ROOT / "_config.yml").read_text())
     settings["execute"]["execute_notebooks"] = "off"
-    settings["sphinx"]["local_extensions"]["offline_mathjax"] = str(ROOT / "book")
+    extensions = settings["sphinx"]["local_extensions"]
+    settings["sphinx"]["local_extensions"] = dict.fromkeys(extensions, str(ROOT / "book"))
     (folder / "_config.yml").write_text(yaml.safe_dump(settings))
     (folder / "_toc.yml").write_text(CONTENTS)
     command = [Path(sys.executable).with_name("jupyter-book"), "build", ROOT]

@@ -1,0 +1,38 @@
+r"""A Sphinx extension: what the theme and its helpers get wrong for a reader.
+
+Icons come from a web font, but the theme loads all of Font Awesome a second time, as a script of
+1.5 MB. Each page loads the index of the search, which only the page of the search uses. And a
+bibliography is announced as a list whose entries are no list items.
+"""
+
+import re
+from pathlib import Path
+
+from sphinx.application import Sphinx
+
+ICONS = Path("_static") / "scripts" / "fontawesome.js"
+INDEX = re.compile(r'<script src="[^"]*searchindex\.js"></script>')
+
+
+def name_entries(app: Sphinx, page: str, template: str, context: dict, doctree) -> None:
+    r"""Let each entry of a bibliography be an item of its list."""
+    if "body" in context:
+        context["body"] = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
+
+
+def lighten(app: Sphinx, exception: Exception | None) -> None:
+    r"""Empty the script of icons, which pages still ask for, and take the index out of them."""
+    folder = Path(app.outdir)
+    if exception is not None or not (folder / ICONS).is_file():
+        return
+    (folder / ICONS).write_text("// The icons come from the web font.\n")
+    for page in folder.rglob("*.html"):
+        if page.name != "search.html":
+            page.write_text(INDEX.sub("", page.read_text()))
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    r"""Register with Sphinx."""
+    app.connect("html-page-context", name_entries)
+    app.connect("build-finished", lighten)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import venv
 import zipfile
 from importlib.metadata import Distribution, distribution
@@ -64,8 +65,9 @@ def colab(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str
     for path in set().union(*map(tops, there.values())):
         (site / path.name).symlink_to(path)
     (folder / "wheels").mkdir()
-    for name, package in needs(["ecgan"]).items():
-        if name not in there and name != "ecgan":
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for name, package in needs([Requirement(n).name for n in project["dependencies"]]).items():
+        if name not in there:
             as_wheel(package, folder / "wheels")
     quiet = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder / "wheels"), "PYTHONPATH": ""}
     quiet |= {"PIP_NO_BUILD_ISOLATION": "false", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}

@@ -11,10 +11,12 @@ from torch import Tensor, nn
 from ecgan.config import ModelConfig
 from ecgan.layers import LEAK, channels_last, convolution
 from ecgan.layouts import LayoutError
+from ecgan.neighbourhoods import Neighbourhoods
 from ecgan.spade import LayoutPyramid, SPADEResBlock
 
 BRANCH_CHANNELS = (32, 16, 8)
 MODALITIES = ("edge", "first", "final")
+WIDE = 16  # channels of a layout above which looking them up beats convolving them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,14 +165,25 @@ class SemanticPreservingModule(nn.Module):
         self.to_image = convolution(channels, 3)
 
     def forward(
-        self, stack: Float[Tensor, "b c h w"]
+        self, stack: Float[Tensor, "b c h w"], layout: Neighbourhoods | None = None
     ) -> tuple[Float[Tensor, "b 3 h w"], Float[Tensor, "b k h w"], Float[Tensor, "b k"]]:
-        r"""The final image in [-1, 1], the class maps before gating, the gates in (0, 1)."""
-        maps = self.to_classes(F.leaky_relu(stack, LEAK))
+        r"""The final image in [-1, 1], the class maps before gating, the gates in (0, 1).
+
+        ``layout`` may stand in for the stack's last channels, if those are the layout's: they are
+        then looked up rather than convolved.
+        """
+        maps = self._class_maps(F.leaky_relu(stack, LEAK), layout)
         gates = self.gate(maps)
         gated = maps * rearrange(gates, "b k -> b k 1 1") + maps
         x = self.from_classes(F.leaky_relu(gated, LEAK))
         return torch.tanh(self.to_image(F.leaky_relu(x, LEAK))), maps, gates
+
+    def _class_maps(self, x: Tensor, layout: Neighbourhoods | None) -> Tensor:
+        if layout is None:
+            return self.to_classes(x)
+        own, rest = self.to_classes.weight.tensor_split([x.shape[1]], dim=1)
+        # A layout is its own LeakyReLU: it holds nothing below 0.
+        return F.conv2d(x, own, self.to_classes.bias, padding=1) + layout.convolve(rest)
 
     def gate(self, maps: Float[Tensor, "b k h w"]) -> Float[Tensor, "b k"]:
         r"""One weight in (0, 1) a class: the sigmoid of its map's average."""
@@ -201,7 +214,8 @@ class Generator(nn.Module):
         r"""Edge map, first and final image, and the features between, for a batch of layouts."""
         self._check(semantics)
         semantics = channels_last(semantics)
-        scales = self.encoder(self.pyramid(semantics))
+        layout = self.pyramid(semantics)
+        scales = self.encoder(layout)
         features = scales[-1]
         edge, edge_features = None, []
         if self.edge_generator is not None:
@@ -210,9 +224,11 @@ class Generator(nn.Module):
         first, before, attention, after = self.image_generator(features, guide, edge_features)
         final, maps, gates = first, None, None
         if self.semantic_preserving is not None:
-            parts = [features, first, edge, semantics]
+            wide = self.config.semantic_channels > WIDE
+            distinct = layout.neighbourhoods(*semantics.shape[-2:]) if wide else None
+            parts = [features, first, edge, semantics if distinct is None else None]
             stack, _ = pack([part for part in parts if part is not None], "b * h w")
-            final, maps, gates = self.semantic_preserving(stack)
+            final, maps, gates = self.semantic_preserving(stack, distinct)
         return Synthesis(
             edge=edge,
             first=first,

@@ -125,13 +125,15 @@ class Neighbourhoods:
     r"""What is distinct in a batch of layouts of one size.
 
     ``vectors`` are the distinct pixels; ``small`` makes the distinct 3 x 3 blocks from them,
-    ``large`` the distinct 5 x 5 neighbourhoods from those; ``places`` says which lies where.
+    ``large`` the distinct 5 x 5 neighbourhoods from those; ``places_small`` and ``places_large``
+    say which of them lies where.
     """
 
     vectors: Float[Tensor, "n s"]
     small: Rows
     large: Rows
-    places: Rows
+    places_small: Rows
+    places_large: Rows
     shape: tuple[int, int, int]
 
     def modulation(
@@ -141,12 +143,16 @@ class Neighbourhoods:
         hidden = F.relu(lookup(self.vectors, shared.weight, self.small) + shared.bias)
         both = lookup(hidden, modulation.weight, self.large) + modulation.bias
         gamma, beta = both.chunk(2, dim=1)
-        return self.spread(gamma), self.spread(beta)
+        return self.spread(gamma, self.places_large), self.spread(beta, self.places_large)
 
-    def spread(self, kinds: Float[Tensor, "u c"]) -> Float[Tensor, "b c h w"]:
+    def convolve(self, weight: Float[Tensor, "d s 3 3"]) -> Float[Tensor, "b d h w"]:
+        r"""A 3 x 3 convolution of the layout."""
+        return self.spread(lookup(self.vectors, weight, self.small), self.places_small)
+
+    def spread(self, kinds: Float[Tensor, "u c"], places: Rows) -> Float[Tensor, "b c h w"]:
         r"""Each neighbourhood's vector at all its places."""
         b, h, w = self.shape
-        return rearrange(self.places.sum(kinds), "(b h w) c -> b c h w", b=b, h=h, w=w)
+        return rearrange(places.sum(kinds), "(b h w) c -> b c h w", b=b, h=h, w=w)
 
 
 @torch.no_grad()
@@ -163,6 +169,8 @@ def find(semantics: Float[Tensor, "b s h w"]) -> Neighbourhoods | None:
     cells, kinds = renumber(codes.long(), most=most)
     pixels = rearrange(semantics, "b s h w -> (b h w) s")
     vectors = pixels[members(cells, kinds)]
+    if (vectors < 0).any():
+        return None
     if not torch.equal(rearrange(F.embedding(cells, vectors), "b h w s -> (b h w) s"), pixels):
         return None
     blocks, count = grow(cells, kinds)
@@ -175,6 +183,7 @@ def find(semantics: Float[Tensor, "b s h w"]) -> Neighbourhoods | None:
         vectors=vectors,
         small=block_rows(small, vectors=kinds),
         large=block_rows(large, vectors=count),
-        places=Rows(entries=rearrange(ids, "b h w -> (b h w) 1"), size=distinct),
+        places_small=Rows(entries=rearrange(blocks, "b h w -> (b h w) 1"), size=count),
+        places_large=Rows(entries=rearrange(ids, "b h w -> (b h w) 1"), size=distinct),
         shape=tuple(ids.shape),
     )

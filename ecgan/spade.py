@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from ecgan.config import ModelConfig
 from ecgan.layers import LEAK, convolution
@@ -47,8 +48,12 @@ class SPADE(nn.Module):
     r"""Spatially adaptive normalisation [R]: ``norm(x) * (1 + gamma) + beta``.
 
     Batch norm without parameters; gamma and beta come from the layout through a 3 x 3
-    convolution to ``spade_hidden`` channels, ReLU, and one 3 x 3 convolution for both.
+    convolution to ``spade_hidden`` channels, ReLU, and one 3 x 3 convolution for both. With
+    ``recompute`` set, a training step does not keep them for its gradients but makes them anew:
+    less memory, more time, the same numbers.
     """
+
+    recompute = False
 
     def __init__(self, channels: int, *, config: ModelConfig):
         super().__init__()
@@ -61,8 +66,14 @@ class SPADE(nn.Module):
     ) -> Float[Tensor, "b c h w"]:
         r"""Modulate ``x`` by the layout at x's size."""
         height, width = map(int, x.shape[-2:])  # while a trace is recorded they are tensors
+        parts = self.normalise(x), layout, height, width
+        if self.recompute and torch.is_grad_enabled():
+            return checkpoint(self._modulated, *parts, use_reentrant=False)
+        return self._modulated(*parts)
+
+    def _modulated(self, normalised: Tensor, layout: LayoutPyramid, height: int, width: int):
         gamma, beta = self.modulate(layout, height, width)
-        return torch.addcmul(beta, self.normalise(x), 1 + gamma)
+        return torch.addcmul(beta, normalised, 1 + gamma)
 
     def modulate(
         self, layout: LayoutPyramid, height: int, width: int

@@ -207,7 +207,9 @@ def test_another_config_is_another_run(whole: Path, tmp_path: Path) -> None:
 def test_machines_that_do_not_share_the_folder_are_told_so(whole: Path, tmp_path: Path) -> None:
     machine = Machine()
     machine.gather = lambda thing: [thing, 0] if isinstance(thing, int) else [thing]
-    with pytest.raises(RunError, match=r"different steps .*\(4, 0\).*a disk that all of them share"):
+    with pytest.raises(
+        RunError, match=r"different steps .*\(4, 0\).*a disk that all of them share"
+    ):
         go(copied(whole, tmp_path / "run"), machine=machine)
 
 

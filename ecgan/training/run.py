@@ -220,7 +220,13 @@ def fit(
         workers=settings.workers,
         edges=settings.edges,
     )
-    trainer = Trainer(config=config, segmenter=segmenter, vgg=vgg, machine=machine)
+    trainer = Trainer(
+        config=config,
+        segmenter=segmenter,
+        vgg=vgg,
+        machine=machine,
+        recompute=settings.recompute,
+    )
     with stop_signals() as asked:
         run = _Run(trainer=trainer, folder=Path(folder), settings=settings, source=source)
         left = None

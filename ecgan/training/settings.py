@@ -15,6 +15,7 @@ class RunSettings:
     up later. ``log_every``, ``checkpoint_every`` and ``sample_every`` are in steps, 0 for never;
     the last step is always logged and saved. ``edges`` are computed for each batch, or read from
     the data set's edges/. ``workers`` are processes that read files. ``cpu`` stays off a GPU.
+    ``recompute`` saves memory: SPADE's gamma and beta are made again for the gradients, not kept.
     """
 
     minutes: Number | None = None
@@ -25,6 +26,7 @@ class RunSettings:
     workers: int = 0
     edges: Edges = "compute"
     cpu: bool = False
+    recompute: bool = False
 
     def __post_init__(self):
         for name in ("log_every", "checkpoint_every", "sample_every", "workers"):

@@ -10,6 +10,7 @@ from ecgan.config import Config, TrainingConfig
 from ecgan.discriminator import Discriminator, judge
 from ecgan.generator import Generator, Synthesis
 from ecgan.losses.objective import Batch, Objective, Terms
+from ecgan.spade import SPADE
 from ecgan.training.guard import NonFiniteGradient, blame, culprits, gradient_norm
 from ecgan.training.machine import Machine
 
@@ -42,6 +43,7 @@ class Trainer:
     Adam with the two learning rates of ``config.training`` [R]. Weights start from
     ``config.training.seed``. :meth:`step` takes a batch, or several whose gradients are added up,
     and returns both networks' terms. ``machine`` says where it computes; a CPU unless given.
+    ``recompute`` makes SPADE's gamma and beta a second time rather than keep them: less memory.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Trainer:
         segmenter: nn.Module | None = None,
         vgg: nn.Module | None = None,
         machine: Machine | None = None,
+        recompute: bool = False,
     ):
         settings = config.training
         self.config = config
@@ -58,6 +61,8 @@ class Trainer:
         torch.manual_seed(settings.seed)
         self.generator = self.machine.place(Generator(config.model))
         self.discriminator = self.machine.place(Discriminator(config.model))
+        for spade in (part for part in self.generator.modules() if isinstance(part, SPADE)):
+            spade.recompute = recompute
         self.objective = Objective(config=config, segmenter=segmenter, vgg=vgg)
         self.objective.to(self.machine.device)
         self.generator_parameters = [

@@ -1,0 +1,182 @@
+r"""Every fast path against its naive form: values and gradients, on every kind of layout."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from ecgan import Discriminator, Generator, ModelConfig, preset
+from ecgan.data import toy
+from ecgan.discriminator import judge
+from ecgan.generator import WIDE
+from ecgan.layouts import instance_boundaries, one_hot
+from ecgan.neighbourhoods import WORTHWHILE, find, number
+from ecgan.spade import SPADE, LayoutPyramid
+from ecgan.training import Trainer, toy_batches
+from test_generator import awake
+
+TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-5}
+SIDE = 32
+
+
+def rectangles(batch: int, classes: int) -> torch.Tensor:
+    r"""Regions with straight and slanted borders and a few lone pixels, as photographs have."""
+    labels = torch.zeros(batch, SIDE, SIDE, dtype=torch.long)
+    y, x = torch.meshgrid(torch.arange(SIDE), torch.arange(SIDE), indexing="ij")
+    for one in labels:
+        for _ in range(4):
+            top, left = torch.randint(SIDE - 8, (2,)).tolist()
+            one[top : top + 14, left : left + 11] = torch.randint(classes, ())
+        one[2 * y + x < torch.randint(20, 50, ())] = torch.randint(classes, ())
+        one[torch.randint(SIDE, ()), torch.randint(SIDE, ())] = torch.randint(classes, ())
+    return labels
+
+
+LAYOUTS = {
+    "toy": lambda batch, classes: toy.scenes(batch, height=64, width=64, seed=5).labels[
+        :, 32:, 32:
+    ],
+    "regions": rectangles,
+    "one class": lambda batch, classes: torch.full((batch, SIDE, SIDE), classes - 1),
+    "noise": lambda batch, classes: torch.randint(classes, (batch, SIDE, SIDE)),
+}
+
+
+def semantics(kind: str, *, batch: int, classes: int, instances: bool) -> torch.Tensor:
+    labels = LAYOUTS[kind](batch, classes)
+    layout = one_hot(labels, classes=classes)
+    if not instances:
+        return layout
+    things = labels * 10 + (torch.arange(SIDE) > SIDE // 2).long()
+    return torch.cat([layout, instance_boundaries(things)], dim=1)
+
+
+def assert_equal(found, expected, inputs, dtype) -> None:
+    r"""Values and gradients, as whole tensors, relative to the largest of each."""
+    probe = torch.randn_like(expected)
+    gradients = (
+        torch.autograd.grad((maps * probe).sum(), inputs, retain_graph=True)
+        for maps in (found, expected)
+    )
+    pairs = [(found, expected), *zip(*gradients, strict=True)]
+    for one, other in pairs:
+        error = (one - other).abs().max() / other.abs().max().clamp(min=1e-3)
+        assert error < TOLERANCE[dtype]
+
+
+each_layout = pytest.mark.parametrize("kind", LAYOUTS)
+each_dtype = pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
+
+
+@each_layout
+@each_dtype
+@pytest.mark.parametrize(("batch", "instances"), [(1, True), (3, False)])
+def test_modulation_once_for_each_neighbourhood(kind, dtype, batch, instances):
+    torch.manual_seed(2)
+    layout = semantics(kind, batch=batch, classes=9, instances=instances).to(dtype)
+    config = ModelConfig(classes=9, instance_boundaries=instances, spade_hidden=12)
+    spade = awake(SPADE(6, config=config)).to(dtype)
+    x = torch.randn(batch, 6, SIDE, SIDE, dtype=dtype, requires_grad=True)
+    fast, dense = LayoutPyramid(layout), LayoutPyramid(layout, gather=False)
+    assert (fast.neighbourhoods(SIDE, SIDE) is None) == (kind == "noise")
+    assert dense.neighbourhoods(SIDE, SIDE) is None
+    assert_equal(spade(x, fast), spade(x, dense), [x, *spade.parameters()], dtype)
+
+
+@each_layout
+def test_noise_or_not_the_neighbourhoods_are_the_layout(kind, monkeypatch):
+    r"""Also where they do not pay: the convolution of the looked-up layout is the layout's."""
+    monkeypatch.setattr("ecgan.neighbourhoods.WORTHWHILE", 1)
+    layout = semantics(kind, batch=2, classes=9, instances=True).double()
+    distinct = find(layout)
+    weight = torch.randn(5, 10, 3, 3, dtype=torch.float64, requires_grad=True)
+    dense = F.conv2d(layout, weight, padding=1)
+    assert_equal(distinct.convolve(weight), dense, [weight], torch.float64)
+    if kind == "noise":
+        assert len(distinct.small.entries) > WORTHWHILE * layout[:, 0].numel()
+
+
+@each_dtype
+@pytest.mark.parametrize("kind", ["toy", "regions", "one class"])
+def test_wide_layouts_are_looked_up_by_the_semantic_preserving_module(kind, dtype, monkeypatch):
+    config = ModelConfig(
+        classes=WIDE, instance_boundaries=True, height=SIDE, width=SIDE, base_channels=4,
+        spade_hidden=6,
+    )  # fmt: skip
+    layout = semantics(kind, batch=2, classes=WIDE, instances=True).to(dtype)
+    generator = awake(Generator(config)).to(dtype).eval()
+    stack = torch.randn(2, 4 + 6, SIDE, SIDE, dtype=dtype, requires_grad=True)
+    module, distinct = generator.semantic_preserving, find(layout)
+    fast, fast_maps, _ = module(stack, distinct)
+    naive, maps, _ = module(torch.cat([stack, layout], dim=1))
+    assert_equal(fast_maps, maps, [stack, *module.to_classes.parameters()], dtype)
+    torch.testing.assert_close(fast, naive, rtol=0, atol=TOLERANCE[dtype])
+    # and the whole generator takes that way, for it never convolves the layout there
+    looked_up = generator(layout).final
+    monkeypatch.setattr("ecgan.generator.WIDE", WIDE + 1)
+    torch.testing.assert_close(generator(layout).final, looked_up, rtol=0, atol=1e-5)
+
+
+@each_dtype
+@pytest.mark.parametrize("pictures", [1, 3])
+def test_the_discriminator_reads_a_layout_once(dtype, pictures):
+    config = ModelConfig(classes=9, height=SIDE, width=SIDE, base_channels=4)
+    discriminator = awake(Discriminator(config)).to(dtype).eval()
+    layout = semantics("regions", batch=3, classes=9, instances=False).to(dtype)
+    shown = {
+        str(index): torch.randn(3, 3, SIDE, SIDE, dtype=dtype, requires_grad=True)
+        for index in range(pictures)
+    }
+    found = judge(discriminator, discriminator.read(layout), shown)
+    for name, picture in shown.items():
+        x = torch.cat([layout, picture], dim=1)
+        small = F.avg_pool2d(x, 3, stride=2, padding=1, count_include_pad=False)
+        for scale, maps, seen in zip(discriminator.scales, found[name], (x, small), strict=True):
+            expected = scale(seen)
+            inputs = [picture, *scale.parameters()]
+            assert_equal(maps[-1], expected[-1], inputs, dtype)
+
+
+def test_recomputing_the_modulation_changes_nothing_but_memory():
+    config = preset("toy")
+    small = replace(config.model, height=SIDE, width=SIDE, base_channels=4, max_channels=8)
+    losses = replace(
+        config.losses, perceptual=0, similarity=0, cross_entropy=0, contrastive=0, class_specific=0
+    )
+    config = replace(config, model=small, losses=losses, data=replace(config.data, images=8))
+    kept = {}
+    states = []
+    for recompute in (False, True):
+        trainer = Trainer(config=config, recompute=recompute)
+        batches = toy_batches(config)
+        sizes = {}
+
+        def keep(tensor, sizes=sizes):
+            sizes[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            trainer.generator(next(batches).semantics)
+        kept[recompute] = sum(sizes.values())
+        trainer.step(next(batches))
+        states.append(trainer.generator.state_dict())
+    assert all(torch.equal(one, other) for one, other in zip(*map(dict.values, states)))
+    assert kept[True] < 0.9 * kept[False]
+
+
+def test_numbers_fit_in_64_bits_however_many_kinds_there_are():
+    r"""Three digits of base 3 million would need 65 bits as one number."""
+    base = 3_000_000
+    digits = [torch.tensor([[[base - 1, 5, base - 1, 0]]]) for _ in range(3)]
+    digits[2] = torch.tensor([[[base - 1, 5, base - 2, 0]]])
+    numbers, count = number(*digits, base=base)
+    assert count == 4
+    assert numbers.flatten().tolist() == [3, 1, 2, 0]
+
+
+def test_a_layout_that_needs_gradients_or_is_soft_is_convolved():
+    layout = semantics("regions", batch=1, classes=9, instances=False)
+    assert LayoutPyramid(layout).neighbourhoods(SIDE, SIDE) is not None
+    for other in (layout.clone().requires_grad_(), layout * 0.5 + 0.01, -layout):
+        assert LayoutPyramid(other).neighbourhoods(SIDE, SIDE) is None

@@ -151,8 +151,9 @@ def tabs() -> Iterator[tuple]:
 @pytest.fixture(scope="module")
 def visits(tabs: tuple) -> dict[str, Visit]:
     r"""Every page once in a browser; index.html only leads to the first."""
-    names = [path.relative_to(HTML).as_posix() for path in pages()]
-    return {name: visit(*tabs, name) for name in names if name != "index.html"}
+    names = {path.relative_to(HTML).as_posix() for path in pages()} - {"index.html"}
+    thorough = {"book/intro.html", "notebooks/00_quickstart.html"}  # with the laptop's sidebars
+    return {name: visit(*tabs, name, thorough=name in thorough) for name in sorted(names)}
 
 
 def test_axe_finds_no_grave_fault(visits: dict[str, Visit]) -> None:

@@ -13,26 +13,26 @@ from ecgan.spade import SPADE, SPADEResBlock
 
 @exercise("spade.washout")
 def washout(answer):
-    for p, a, b in ((0.25, 3.0, 1.0), (0.75, 3.0, 1.0), (0.2, 900.0, 1.0), (0.25, 1.0, 3.0)):
+    for f, a, b in ((0.25, 3.0, 1.0), (0.75, 3.0, 1.0), (0.2, 900.0, 1.0), (0.25, 1.0, 3.0)):
         # A row of 20 pixels with these values, through the real thing.
-        row = torch.tensor([a] * round(20 * p) + [b] * (20 - round(20 * p)), dtype=torch.float64)
+        row = torch.tensor([a] * round(20 * f) + [b] * (20 - round(20 * f)), dtype=torch.float64)
         normed = (row - row.mean()) / row.std(correction=0)
-        hint = _washout_hint(answer(p, a, b), p, a, b)
+        hint = _washout_hint(answer(f, a, b), f, a, b)
         expect_close(
-            answer(p, a, b), normed[[0, -1]], hint, what=f"your pair for p={p}, a={a:g}, b={b:g}"
+            answer(f, a, b), normed[[0, -1]], hint, what=f"your pair for f={f}, a={a:g}, b={b:g}"
         )
-    return "only the share p and the order of a and b are left; how far apart they were is gone."
+    return "only the share f and the order of a and b are left; how far apart they were is gone."
 
 
-def _washout_hint(pair, p, a, b):
-    advice = "The mean is p a + (1 - p) b and the variance p (1 - p) (a - b)^2; subtract, divide."
+def _washout_hint(pair, f, a, b):
+    advice = "The mean is f a + (1 - f) b and the variance f (1 - f) (a - b)^2; subtract, divide."
     try:
         value = float(pair[0])
     except (TypeError, ValueError, IndexError):
         return "Return two numbers: the value where x was a, then the value where x was b."
-    if abs(value - (a - b) * (1 - p)) < 1e-6:
+    if abs(value - (a - b) * (1 - f)) < 1e-6:
         return "You took the mean away; now divide by the standard deviation."
-    if abs(value * p * (1 - p) * (a - b) ** 2 - (a - b) * (1 - p)) < 1e-6:
+    if abs(value * f * (1 - f) * (a - b) ** 2 - (a - b) * (1 - f)) < 1e-6:
         return "You divided by the variance; the norm divides by its square root."
     if a < b and value > 0:
         return "Here a is the smaller one, so it comes out negative: |a - b| cancels, not a - b."

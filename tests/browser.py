@@ -16,15 +16,15 @@ from chromium import Server, served
 __all__ = ["Server", "crowding", "headless", "served"]
 
 
-@contextmanager
-def headless(*options: str) -> Iterator[Browser]:
-    r"""A running Chromium; installed where it is missing and can be, else a failure in CI."""
+def installed() -> str:
+    r"""Chromium's path; installed where it is missing and can be, else a failure in CI."""
     is_root = hasattr(os, "geteuid") and os.geteuid() == 0
     if chromium.find() is None and is_root and shutil.which("apt-get"):
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         for step in (["update"], ["install", "--yes", "--no-install-recommends", "chromium"]):
             subprocess.run(["apt-get", "--quiet", *step], check=False, **quiet)
-    if chromium.find() is None:
+    found = chromium.find()
+    if found is None:
         told = (
             "NO CHROMIUM ON THIS MACHINE: what pages do in a browser is not tested. Install it "
             "(Debian: apt-get install chromium) and run the tests again."
@@ -32,6 +32,13 @@ def headless(*options: str) -> Iterator[Browser]:
         if os.environ.get("CI"):
             pytest.fail(told)
         pytest.skip(told)
+    return found
+
+
+@contextmanager
+def headless(*options: str) -> Iterator[Browser]:
+    r"""A running Chromium, :func:`installed` where it is missing."""
+    installed()
     with chromium.headless(*options) as browser:
         yield browser
 

@@ -8,6 +8,7 @@ import pytest
 pytest.importorskip("playwright", reason="tests in a browser need playwright: pip install .[test]")
 
 import browser
+import chromium
 
 ABSENT = "NO CHROMIUM ON THIS MACHINE"
 
@@ -28,10 +29,10 @@ def program(folder: Path, name: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", browser.NAMES)
+@pytest.mark.parametrize("name", chromium.NAMES)
 def test_it_is_found_by_any_of_its_names(machine: Path, name: str) -> None:
     there = program(machine, name)
-    assert browser.chromium() == str(there)
+    assert browser.installed() == str(there)
 
 
 @pytest.mark.parametrize("root", [True, False], ids=["root", "not root"])
@@ -47,16 +48,16 @@ def test_root_installs_it_with_apt(machine: Path, monkeypatch, root: bool) -> No
     monkeypatch.setattr(subprocess, "run", run)
     monkeypatch.setattr(browser.os, "geteuid", lambda: 0 if root else 1000, raising=False)
     if root:
-        assert browser.chromium() == str(machine / "chromium")
+        assert browser.installed() == str(machine / "chromium")
         assert [command[2] for command in ran] == ["update", "install"]
     else:
         with pytest.raises(pytest.skip.Exception, match=ABSENT):
-            browser.chromium()
+            browser.installed()
         assert ran == []
 
 
 def test_in_ci_it_must_be_there(machine: Path, monkeypatch, root: Path) -> None:
     monkeypatch.setenv("CI", "true")
     with pytest.raises(pytest.fail.Exception, match=ABSENT):
-        browser.chromium()
+        browser.installed()
     assert "export CI=true" in (root / ".ci" / "run").read_text()

@@ -189,6 +189,14 @@ def test_files_that_are_named_exist(page: str) -> None:
     assert len(named) > 5
 
 
+def test_exercises_that_teachers_are_told_of_exist() -> None:
+    told = re.findall(r"exercise \*([^*]+)\*", (ROOT / "book" / "teach.md").read_text())
+    chapters = "".join(path.read_text() for path in sorted((ROOT / "notebooks").glob("*.ipynb")))
+    for title in told:
+        assert re.search(rf"### Exercise \d[^:]*: {title}", chapters), title
+    assert len(told) > 3
+
+
 def test_no_file_is_large() -> None:
     for path in tracked():
         assert path.stat().st_size <= 5e6, path.name

@@ -7,10 +7,19 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ecgan.exercises import exercise, expect_close
-from ecgan.generator import SemanticPreservingModule
 from ecgan.layers import LEAK
+from ecgan.semantic_preserving import SemanticPreservingModule
 
 BINS = 10
+
+
+@exercise("semantic_preserving.silent")
+def silent(gate, factor):
+    hint = "The gate is the sigmoid of the average, and the sigmoid of 0 is not 0."
+    expect_close(gate, 0.5, hint, what="the gate")
+    hint = "The map is multiplied by the gate and then added once more: 1 + g."
+    expect_close(factor, 1.5, hint, what="the factor")
+    return "half open without any news: the gate has to be told to stay out of the way."
 
 
 @exercise("semantic_preserving.overlap")

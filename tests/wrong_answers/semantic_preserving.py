@@ -31,6 +31,11 @@ def _constant(factor):
 
 
 WRONG = {
+    "semantic_preserving.silent": [
+        ((0.0, 1.0), "the sigmoid of 0 is not 0"),
+        ((0.5, 0.5), "added once more"),
+        ((0.5, ...), "the factor is still empty"),
+    ],
     "semantic_preserving.overlap": [
         (_counts, "divide each histogram by its own sum"),
         (_own_range, "the same bins, from 0 to 1"),

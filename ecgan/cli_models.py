@@ -64,6 +64,7 @@ def segmenter(
     kind: Literal["unet", "dilated"] = "unet",
     steps: int = 1000,
     width: int = 16,
+    cpu: bool = False,
 ) -> None:
     r"""Fit a small segmenter to a folder: a label generator for training, or a judge.
 
@@ -74,10 +75,11 @@ def segmenter(
         kind: unet for the losses; dilated for a judge that shares nothing with it.
         steps: Training steps.
         width: Channels; more read better and take longer.
+        cpu: Stay off a GPU.
     """
     from ecgan.commands_train import segmenter_run
 
-    fitted = {"config": PRESETS[config], "data": data}
+    fitted = {"config": PRESETS[config], "data": data, "cpu": cpu}
     print(f"wrote {segmenter_run(out, **fitted, kind=kind, steps=steps, width=width)}")
 
 

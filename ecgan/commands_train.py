@@ -137,6 +137,7 @@ def segmenter_run(
     kind: Literal["unet", "dilated"] = "unet",
     steps: int = 1000,
     width: int = 16,
+    cpu: bool = False,
 ) -> Path:
     r"""Fit a small segmenter to a folder and write it to ``out``.
 
@@ -148,6 +149,6 @@ def segmenter_run(
     torch.manual_seed(config.training.seed)
     build = {"unet": UNet, "dilated": DilatedJudge}[kind]
     network = build(classes=config.model.classes, width=width)
-    fit_on_folder(network, data, config=config, steps=steps)
+    fit_on_folder(network, data, config=config, steps=steps, cpu=cpu)
     save(out, network, notes={"config": config.to_dict(), "steps": steps})
     return out

@@ -23,10 +23,10 @@ Pairs = Iterator[tuple[Tensor, Tensor]]
 
 def jitter(images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
     r"""Random brightness, contrast and grain, so that a segmenter also reads generated pictures."""
-    count = len(images)
-    contrast = 1 + 0.3 * (torch.rand(count, 1, 1, 1) - 0.5)
-    brightness = 0.3 * (torch.rand(count, 1, 1, 1) - 0.5)
-    grain = 0.1 * torch.rand(count, 1, 1, 1) * torch.randn_like(images)
+    one_each, device = (len(images), 1, 1, 1), images.device
+    contrast = 1 + 0.3 * (torch.rand(one_each, device=device) - 0.5)
+    brightness = 0.3 * (torch.rand(one_each, device=device) - 0.5)
+    grain = 0.1 * torch.rand(one_each, device=device) * torch.randn_like(images)
     return images * contrast + brightness + grain
 
 
@@ -59,12 +59,24 @@ def fit_segmenter(
 
 
 def fit_on_folder(
-    network: nn.Module, folder: str | Path, *, config: Config, steps: int, rate: Number = 4e-3
+    network: nn.Module,
+    folder: str | Path,
+    *,
+    config: Config,
+    steps: int,
+    rate: Number = 4e-3,
+    cpu: bool = False,
 ) -> nn.Module:
-    r"""Fit ``network`` to the training part of a folder, cut and flipped as for the generator."""
+    r"""Fit ``network`` to the training part of a folder, cut and flipped as for the generator.
+
+    On the GPU if there is one, unless ``cpu``; it comes back on the CPU.
+    """
+    device = "cuda" if torch.cuda.is_available() and not cpu else "cpu"
     dataset = FolderDataset(folder, config=config)
     some = torch.linspace(0, len(dataset) - 1, min(COUNTED, len(dataset))).long().tolist()
     labels = torch.stack([dataset[index].labels for index in some])
-    pairs = ((batch.images, batch.labels) for batch in folder_batches(dataset))
-    weights = class_weights(labels, classes=config.model.classes)
-    return fit_segmenter(network, pairs, steps=steps, rate=rate, weights=weights)
+    batches = folder_batches(dataset, device=device)
+    pairs = ((batch.images, batch.labels) for batch in batches)
+    weights = class_weights(labels, classes=config.model.classes).to(device)
+    network = network.to(device)
+    return fit_segmenter(network, pairs, steps=steps, rate=rate, weights=weights).cpu()

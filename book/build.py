@@ -25,6 +25,7 @@ def fingerprint() -> str:
     package = (path for path in (ROOT / "ecgan").rglob("*") if "__pycache__" not in path.parts)
     experiments = ROOT / "experiments"  # what chapter 10 reads
     read = [*experiments.glob("*.yaml"), *experiments.glob("results/*/*.jsonl")]
+    read += (ROOT / "benchmarks").glob("results/*.jsonl")  # and chapter 09
     digest = hashlib.sha256(sys.version.encode())
     for path in sorted([*package, *read, ROOT / "requirements.lock"]):
         if path.is_file():

@@ -167,6 +167,16 @@ def test_a_budget_of_time_ends_a_run_that_then_goes_on(whole: Path, tmp_path: Pa
     assert seconds == sorted(seconds)
 
 
+def test_half_precision_goes_on_with_its_scaler(tmp_path: Path) -> None:
+    config = tiny_run.config(steps=2, precision="fp16", accumulate=2)
+    go(tmp_path / "whole", config=config, settings=RARELY)
+    for step in (1, 2):
+        assert go(tmp_path / "run", config, replace(RARELY, minutes=0)).step == step
+    found = whole_state(tmp_path / "run")
+    assert found == whole_state(tmp_path / "whole")
+    assert found["state"]["scaler"]["scale"] < 2**16  # it has moved: a fresh one would differ
+
+
 def test_asked_to_stop_it_finishes_the_step_and_saves(whole, tmp_path, monkeypatch) -> None:
     real = run.Trainer.step
 

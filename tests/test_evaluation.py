@@ -214,9 +214,10 @@ def test_too_few_are_refused_before_any_picture_is_made() -> None:
         raise AssertionError("a picture was made for nothing")
         yield
 
+    few, many = Counted(count=6, make=never), Counted(count=999, make=never)
     for name, parts in {
-        "fid-validation": {"validation": Counted(6, never)},
-        "fid-training": {"validation": Counted(999, never), "training": Counted(6, never)},
+        "fid-validation": {"validation": few},
+        "fid-training": {"validation": many, "training": few},
     }.items():
         with pytest.raises(EvaluationError, match="6 images for"):
             evaluate(make(**parts), [name])

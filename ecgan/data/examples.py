@@ -16,7 +16,7 @@ AT_ONCE = 64
 Thing = TypeVar("Thing")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Counted(Generic[Thing]):
     r"""Things that are made one after the other, and whose number is known before."""
 
@@ -49,7 +49,7 @@ def toy_examples(config: Config, *, count: int, seed: int) -> Counted[Example]:
             for labels, image, instances in zip(*scenes, strict=True):
                 yield Example(labels, instances, image, labels)
 
-    return Counted(count, make)
+    return Counted(count=count, make=make)
 
 
 def folder_examples(
@@ -68,9 +68,9 @@ def folder_examples(
             sample, whole = dataset[index], dataset.whole_labels(index)
             yield Example(sample.labels, sample.instances, sample.image, whole)
 
-    return Counted(len(indices), make)
+    return Counted(count=len(indices), make=make)
 
 
 def pictures(scenes: Counted[Example]) -> Counted[Float[Tensor, "3 h w"]]:
     r"""The real pictures of scenes."""
-    return Counted(len(scenes), lambda: (scene.image for scene in scenes))
+    return Counted(count=len(scenes), make=lambda: (scene.image for scene in scenes))

@@ -2,7 +2,7 @@
 # make test        every test: the package, the chapters, the built book
 # make notebooks   run the chapters in place (ONLY=02_edges for one) and store the checked outputs
 # make experiments  the grid of experiments, what has no rows yet; JOBS=2 runs at once
-# make bench       speed against the released schedule, as a table; rows go to benchmarks/results
+# make bench       speed and memory against the released schedule (LAYOUTS=folder of label PNGs)
 # make slides      every figure of the chapters as a slide of 16:9, in _build/slides
 # make print       the whole book as one PDF, in _build/print
 # make repository  URL=https://github.com/OWNER/NAME writes the public address everywhere
@@ -32,7 +32,8 @@ experiments: $(READY)
 	$(BIN)/snakemake --snakefile experiments/Snakefile --cores $(JOBS) --keep-going --scheduler greedy
 
 bench: $(READY)
-	$(BIN)/python benchmarks/bench.py
+	$(BIN)/python benchmarks/bench.py $(if $(LAYOUTS),--layouts $(LAYOUTS))
+	$(BIN)/python benchmarks/parts.py $(if $(LAYOUTS),--layouts $(LAYOUTS))
 
 notebooks: $(READY)
 	$(BIN)/python book/notebooks.py $(ONLY)

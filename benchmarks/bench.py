@@ -1,141 +1,162 @@
 r"""Speed against the released schedule: interleaved steps of both, ratios with their spread.
 
-`python benchmarks/bench.py` prints a table and appends its rows to `results/speed.jsonl`.
+`python benchmarks/bench.py` prints the table and appends its rows to `results/speed.jsonl`.
+`--layouts FOLDER` gives the case of 183 classes real label maps in place of toy scenes.
 """
 
 import argparse
-import json
+import os
 import platform
 import resource
 import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
+from cases import CASES, METRICS, make_batch
 from reference import ReleasedTrainer
 
-from ecgan.config import Config, DataConfig, LossConfig, ModelConfig, TrainingConfig
-from ecgan.data import toy
-from ecgan.edges import TOY, edge_maps
-from ecgan.layouts import semantics
-from ecgan.losses.objective import Batch
-from ecgan.synthesis import read_layout
+from ecgan import records
 from ecgan.training import Trainer
 
-HERE = Path(__file__).parent
-RESULTS = HERE / "results" / "speed.jsonl"
-# The terms both sides share, at the released weights; what is the same on both sides is left out.
-SHARED_LOSSES = LossConfig(perceptual=0, contrastive=0, similarity=0, class_specific=0)
-MODELS = {
-    "tiny": ModelConfig(classes=9, height=32, width=32, base_channels=4, spade_hidden=8),
-    "toy": ModelConfig(classes=9, height=64, width=64, base_channels=16),
-    "35 classes": ModelConfig(classes=35),
-    "183 classes": ModelConfig(classes=182, dont_care=True),
+RESULTS = Path(__file__).parent / "results" / "speed.jsonl"
+REAL = "183 classes"  # the case that --layouts is for
+PROTOCOLS = {
+    "time": "ours / released, interleaved in one process, a batch a repeat, median and range",
+    "peak": "largest resident memory of a process of its own after two steps, ours / released",
 }
-BATCH = {"tiny": 2, "toy": 8}
-PROTOCOL = "ratio to the released schedule, interleaved, median of repeats"
 
 
-def make_batch(case: str, layouts: Path | None) -> Batch:
-    r"""Toy scenes, or label files of ``layouts`` with toy pictures, which cost the same."""
-    model, count = MODELS[case], BATCH.get(case, 1)
-    scenes = toy.scenes(count, height=model.height, width=model.width, seed=4)
-    labels = scenes.labels
-    if layouts is not None:
-        files = sorted(layouts.glob("*.png"))[:count]
-        maps = [read_layout(file, height=model.height, width=model.width) for file in files]
-        labels = torch.cat(maps)
-    layout = semantics(labels, config=model)
-    return Batch(labels, layout, scenes.images, edge_maps(scenes.images, settings=TOY))
+def processor() -> str:
+    r"""The processor in words."""
+    lines = (
+        Path("/proc/cpuinfo").read_text().splitlines() if os.path.exists("/proc/cpuinfo") else []
+    )
+    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
 
 
-def seconds(work) -> float:
+def about(case: str, *, layouts: Path | None) -> dict:
+    r"""What is needed to read a row later."""
+    return {
+        "case": case,
+        "config": asdict(CASES[case].config()),
+        "layouts": "toy scenes" if layouts is None else "real",
+        "seed": 0,
+        "commit": records.commit(),
+        "versions": records.versions(),
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "device": f"{processor()}, {torch.get_num_threads()} threads",
+    }
+
+
+def seconds(work: Callable[..., object], *arguments) -> float:
     start = time.perf_counter()
-    work()
+    work(*arguments)
     return time.perf_counter() - start
 
 
-def compare(case: str, *, repeats: int, bf16: bool, layouts: Path | None) -> dict[str, list[float]]:
-    r"""Ratios ours / released of a training step and of a synthesis, one a repeat."""
-    training = TrainingConfig(batch_size=BATCH.get(case, 1))
-    data = DataConfig(name="toy")
-    config = Config(model=MODELS[case], losses=SHARED_LOSSES, data=data, training=training)
-    batch = make_batch(case, layouts)
-    released, ours = ReleasedTrainer(config), Trainer(config=config)
-
-    def our_step():
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
-            ours.step(batch)
-
-    def synthesis(generator):
-        generator.eval()
-        with torch.inference_mode():
-            taken = seconds(lambda: generator(batch.semantics))
-        generator.train()
-        return taken
-
-    released.step(batch), our_step()
-    ratios = {"step": [], "inference": []}
-    for _ in range(repeats):
-        theirs = seconds(lambda: released.step(batch))
-        ratios["step"].append(seconds(our_step) / theirs)
-        theirs = synthesis(released.generator)
-        ratios["inference"].append(synthesis(ours.generator) / theirs)
-    return ratios
+def synthesis(generator: torch.nn.Module, layout: torch.Tensor) -> float:
+    r"""Seconds of one synthesis."""
+    generator.eval()
+    with torch.inference_mode():
+        taken = seconds(generator, layout)
+    generator.train()
+    return taken
 
 
-def rows(case: str, ratios: dict[str, list[float]], *, bf16: bool) -> list[dict]:
-    r"""A row a metric, with what is needed to read it later."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "HEAD"], cwd=HERE, capture_output=True, text=True, check=False
-    )
-    about = {
-        "case": case,
-        "config": asdict(MODELS[case]),
-        "seed": 0,
-        "precision": "bf16" if bf16 else "fp32",
-        "commit": commit.stdout.strip(),
-        "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": {"python": platform.python_version(), "torch": torch.__version__},
-        "device": f"{platform.machine()} CPU, {torch.get_num_threads()} threads",
-        "peak_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
-        "protocol": PROTOCOL,
+def compare(case: str, *, repeats: int, layouts: Path | None) -> dict[str, list[list[float]]]:
+    r"""Seconds of ours and of the released, a pair a repeat, for each metric of time."""
+    chosen = CASES[case]
+    released = ReleasedTrainer(chosen.config())
+    ours = {name: Trainer(config=chosen.config(name)) for name in ("fp32", "bf16")}
+    pairs: dict[str, list[list[float]]] = {metric: [] for metric in METRICS[:3]}
+    for number in range(repeats + 1):
+        batch = make_batch(case, layouts, number=number)
+        theirs = seconds(released.step, batch)
+        for name, trainer in ours.items():
+            pairs[f"step {name}"].append([seconds(trainer.step, batch), theirs])
+        theirs = synthesis(released.generator, batch.semantics)
+        pairs["inference fp32"].append([synthesis(ours["fp32"].generator, batch.semantics), theirs])
+    return {metric: timed[1:] for metric, timed in pairs.items()}  # the first repeat warms up
+
+
+def peak(case: str, side: str, *, layouts: Path | None) -> float:
+    r"""The largest resident memory, GiB, of a fresh process that takes two steps."""
+    command = [sys.executable, __file__, "--cases", case, "--peak-of", side]
+    command += [] if layouts is None else ["--layouts", str(layouts)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return float(done.stdout)
+
+
+def peak_here(case: str, side: str, *, layouts: Path | None) -> float:
+    config = CASES[case].config()
+    trainer = ReleasedTrainer(config) if side == "released" else Trainer(config=config)
+    for number in range(2):
+        trainer.step(make_batch(case, layouts, number=number))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+def row(metric: str, pairs: list[list[float]], *, protocol: str, unit: str) -> dict:
+    r"""A ratio with its range, and both sides' medians."""
+    ratios = [ours / released for ours, released in pairs]
+    ours, released = (statistics.median(side) for side in zip(*pairs, strict=True))
+    return {
+        "metric": metric,
+        "value": statistics.median(ratios),
+        "spread": [min(ratios), max(ratios)],
+        "repeats": len(ratios),
+        "ours": ours,
+        "released": released,
+        "unit": unit,
+        "protocol": protocol,
     }
-    return [
-        about
-        | {
-            "metric": f"{name} time ratio",
-            "value": statistics.median(values),
-            "spread": [min(values), max(values)],
-            "repeats": len(values),
-        }
-        for name, values in ratios.items()
-    ]
+
+
+def measure(case: str, *, repeats: int, layouts: Path | None) -> list[dict]:
+    r"""The rows of a case."""
+    timed = compare(case, repeats=repeats, layouts=layouts)
+    found = [row(m, pairs, protocol=PROTOCOLS["time"], unit="s") for m, pairs in timed.items()]
+    sides = [[peak(case, side, layouts=layouts) for side in ("ours", "released")]]
+    found.append(row("peak memory", sides, protocol=PROTOCOLS["peak"], unit="GiB"))
+    return [about(case, layouts=layouts) | one for one in found]
+
+
+def show(one: dict) -> str:
+    r"""A row as a line of the table."""
+    low, high = one["spread"]
+    aim = (CASES[one["case"]].targets or {}).get(one["metric"])
+    return (
+        f"{one['case']:14}{one['metric']:16}{one['value']:6.2f}   {low:.2f} to {high:.2f}   "
+        f"{'' if aim is None else f'{aim:.2f}':6}"
+        f"{one['ours']:8.2f} {one['released']:8.2f} {one['unit']}"
+    )
 
 
 def main(arguments: list[str] | None = None) -> list[dict]:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cases", nargs="+", choices=MODELS, default=["toy", "35 classes"])
+    parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES)[1:])
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--bf16", action="store_true", help="ours in bf16; theirs stays fp32")
-    parser.add_argument("--layouts", type=Path, help="a folder of label PNGs in place of scenes")
+    parser.add_argument("--layouts", type=Path, help=f"label PNGs for {REAL}, not toy scenes")
     parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--peak-of", choices=("ours", "released"), help=argparse.SUPPRESS)
     chosen = parser.parse_args(arguments)
+    if chosen.peak_of:
+        print(peak_here(chosen.cases[0], chosen.peak_of, layouts=chosen.layouts))
+        return []
     done = []
-    print(f"{'case':14}{'metric':24}{'ratio':>8}   spread")
+    print(f"{'case':14}{'metric':16}{'ratio':>6}   {'range':14}{'target':6}{'ours':>8} released")
     for case in chosen.cases:
-        ratios = compare(case, repeats=chosen.repeats, bf16=chosen.bf16, layouts=chosen.layouts)
-        for row in rows(case, ratios, bf16=chosen.bf16):
-            low, high = row["spread"]
-            print(f"{case:14}{row['metric']:24}{row['value']:8.2f}   {low:.2f} to {high:.2f}")
-            done.append(row)
-    chosen.results.parent.mkdir(parents=True, exist_ok=True)
-    with chosen.results.open("a") as file:
-        file.writelines(json.dumps(row) + "\n" for row in done)
+        layouts = chosen.layouts if case == REAL else None
+        for one in measure(case, repeats=chosen.repeats, layouts=layouts):
+            print(show(one), flush=True)
+            done.append(one)
+    records.append(chosen.results, done)
     return done
 
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ecgan.config import Config
-from ecgan.discriminator import Discriminator
+from ecgan.discriminator import Discriminator, half
 from ecgan.generator import Generator
 from ecgan.layers import convolution
 from ecgan.losses.adversarial import feature_matching, hinge_discriminator, hinge_generator
@@ -46,8 +46,19 @@ class NaiveSPADE(nn.Module):
         return self.normalise(x) * (1 + self.gamma(hidden)) + self.beta(hidden)
 
 
+class NaiveDiscriminator(Discriminator):
+    r"""The package's discriminator; layout and picture go in as one tensor, each time anew."""
+
+    def forward(self, semantics: Tensor, image: Tensor) -> list[list[Tensor]]:
+        x, outputs = torch.cat([semantics, image], dim=1), []
+        for scale in self.scales:
+            outputs.append(scale(x))
+            x = half(x)
+        return outputs
+
+
 class NaiveGenerator(Generator):
-    r"""The package's generator with naive SPADEs."""
+    r"""The package's generator with naive SPADEs; nothing is looked up."""
 
     def __init__(self, config):
         super().__init__(config)
@@ -57,7 +68,7 @@ class NaiveGenerator(Generator):
                     setattr(block, name, NaiveSPADE(part))
 
     def pyramid(self, semantics: Tensor) -> ResizedEachTime:
-        return ResizedEachTime(semantics)
+        return ResizedEachTime(semantics, gather=False)
 
 
 class ReleasedTrainer:
@@ -67,7 +78,7 @@ class ReleasedTrainer:
         torch.manual_seed(config.training.seed)
         self.config = config
         self.generator = NaiveGenerator(config.model)
-        self.discriminator = Discriminator(config.model)
+        self.discriminator = NaiveDiscriminator(config.model)
         settings = config.training
         self.optimisers = [
             torch.optim.Adam(network.parameters(), lr=rate, betas=settings.betas, foreach=False)

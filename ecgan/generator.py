@@ -178,7 +178,6 @@ class Generator(nn.Module):
     def forward(self, semantics: Tensor) -> Synthesis:
         r"""Edge map, first and final image, and the features between, for a batch of layouts."""
         self._check(semantics)
-        semantics = channels_last(semantics)
         layout = self.pyramid(semantics)
         scales = self.encoder(layout)
         features = scales[-1]
@@ -191,7 +190,7 @@ class Generator(nn.Module):
         if self.semantic_preserving is not None:
             wide = self.config.semantic_channels > WIDE
             distinct = layout.neighbourhoods(*semantics.shape[-2:]) if wide else None
-            parts = [features, first, edge, semantics if distinct is None else None]
+            parts = [features, first, edge, layout.full if distinct is None else None]
             stack, _ = pack([part for part in parts if part is not None], "b * h w")
             final, maps, gates = self.semantic_preserving(stack, distinct)
         return Synthesis(
@@ -210,7 +209,7 @@ class Generator(nn.Module):
 
     def pyramid(self, semantics: Tensor) -> LayoutPyramid:
         r"""The layout at every size; a hook for other ways to prepare it."""
-        return LayoutPyramid(semantics)
+        return LayoutPyramid(channels_last(semantics))
 
     def _check(self, semantics: Tensor) -> None:
         config = self.config

@@ -69,7 +69,7 @@ def best(work, *, times: int = 5) -> float:
 
 
 def rates() -> dict[str, float]:
-    r"""What the machine can do: a big convolution, GFLOP/s, and a big copy, GB/s read and written."""
+    r"""What the machine can do: a big convolution, GFLOP/s, and a big copy, GB/s."""
     found = {}
     for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
         maps = channels_last(torch.randn(8, 256, 64, 64, dtype=dtype))

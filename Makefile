@@ -33,6 +33,7 @@ experiments: $(READY)
 
 bench: $(READY)
 	$(BIN)/python benchmarks/bench.py $(if $(LAYOUTS),--layouts $(LAYOUTS))
+	$(BIN)/python benchmarks/tricks.py $(if $(LAYOUTS),--layouts $(LAYOUTS))
 	$(BIN)/python benchmarks/parts.py $(if $(LAYOUTS),--layouts $(LAYOUTS))
 
 notebooks: $(READY)

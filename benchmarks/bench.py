@@ -77,7 +77,7 @@ def compare(case: str, *, repeats: int, layouts: Path | None) -> dict[str, list[
     ours = {name: Trainer(config=chosen.config(name)) for name in ("fp32", "bf16")}
     pairs: dict[str, list[list[float]]] = {metric: [] for metric in METRICS[:3]}
     for number in range(repeats + 1):
-        batch = make_batch(case, layouts, number=number)
+        batch = make_batch(CASES[case], layouts, number=number)
         theirs = seconds(released.step, batch)
         for name, trainer in ours.items():
             pairs[f"step {name}"].append([seconds(trainer.step, batch), theirs])
@@ -94,12 +94,23 @@ def peak(case: str, side: str, *, layouts: Path | None) -> float:
     return float(done.stdout)
 
 
+def highest_memory() -> int:
+    r"""The largest resident memory so far, KiB; where Linux says it, that of this program alone."""
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    highest = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
+    return int(highest[0]) if highest else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
 def peak_here(case: str, side: str, *, layouts: Path | None) -> float:
     config = CASES[case].config()
-    trainer = ReleasedTrainer(config) if side == "released" else Trainer(config=config)
+    if side == "released":
+        trainer = ReleasedTrainer(config)
+    else:
+        trainer = Trainer(config=config, recompute=side == "recomputing")
     for number in range(2):
-        trainer.step(make_batch(case, layouts, number=number))
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        trainer.step(make_batch(CASES[case], layouts, number=number))
+    return highest_memory() / 2**20
 
 
 def row(metric: str, pairs: list[list[float]], *, protocol: str, unit: str) -> dict:
@@ -119,11 +130,13 @@ def row(metric: str, pairs: list[list[float]], *, protocol: str, unit: str) -> d
 
 
 def measure(case: str, *, repeats: int, layouts: Path | None) -> list[dict]:
-    r"""The rows of a case."""
-    timed = compare(case, repeats=repeats, layouts=layouts)
+    r"""The rows of a case; of memory alone where nothing is repeated."""
+    timed = compare(case, repeats=repeats, layouts=layouts) if repeats else {}
     found = [row(m, pairs, protocol=PROTOCOLS["time"], unit="s") for m, pairs in timed.items()]
-    sides = [[peak(case, side, layouts=layouts) for side in ("ours", "released")]]
-    found.append(row("peak memory", sides, protocol=PROTOCOLS["peak"], unit="GiB"))
+    released = peak(case, "released", layouts=layouts)
+    for metric, side in (("peak memory", "ours"), ("recomputing", "recomputing")):
+        pair = [peak(case, side, layouts=layouts), released]
+        found.append(row(metric, [pair], protocol=PROTOCOLS["peak"], unit="GiB"))
     return [about(case, layouts=layouts) | one for one in found]
 
 
@@ -141,10 +154,12 @@ def show(one: dict) -> str:
 def main(arguments: list[str] | None = None) -> list[dict]:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES)[1:])
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=3, help="0: memory alone")
     parser.add_argument("--layouts", type=Path, help=f"label PNGs for {REAL}, not toy scenes")
     parser.add_argument("--results", type=Path, default=RESULTS)
-    parser.add_argument("--peak-of", choices=("ours", "released"), help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--peak-of", choices=("ours", "recomputing", "released"), help=argparse.SUPPRESS
+    )
     chosen = parser.parse_args(arguments)
     if chosen.peak_of:
         print(peak_here(chosen.cases[0], chosen.peak_of, layouts=chosen.layouts))

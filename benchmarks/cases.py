@@ -60,14 +60,14 @@ def spread_out(labels: torch.Tensor, classes: int) -> torch.Tensor:
     return labels * (classes // len(toy.CLASSES))
 
 
-def make_batch(case: str, layouts: Path | None = None, *, number: int = 0) -> Batch:
+def make_batch(case: Case, layouts: Path | None = None, *, number: int = 0) -> Batch:
     r"""The batch ``number`` of a case: toy scenes, or label files, with toy pictures.
 
     ``layouts`` is a folder of label PNGs, with instance PNGs in the folder beside it whose name
     ends in "inst" rather than "label", where the case has instances. What is in a picture does not
     change the time that it takes; what is in a layout does.
     """
-    model, count = CASES[case].model, CASES[case].batch
+    model, count = case.model, case.batch
     size = {"height": model.height, "width": model.width}
     scenes = toy.scenes(count, seed=4, start=number * count, **size)
     labels, instances = spread_out(scenes.labels, model.classes), scenes.instances

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import torch
 import torch.nn.functional as F
@@ -26,6 +27,7 @@ from ecgan.config import preset
 from ecgan.data import toy
 from ecgan.edges import TOY, edge_maps
 from ecgan.layers import channels_last
+from ecgan.spade import LayoutPyramid
 from ecgan.training import Trainer, toy_batches
 
 RESULTS = Path(__file__).parent / "results" / "parts.jsonl"
@@ -84,7 +86,7 @@ def rates() -> dict[str, float]:
 
 def counted(case: str, layouts: Path | None) -> list[dict]:
     r"""Multiply-adds of a step of both sides, and a synthesis by part: GFLOP and GB."""
-    config, batch = CASES[case].config(), make_batch(case, layouts)
+    config, batch = CASES[case].config(), make_batch(CASES[case], layouts)
     found = []
     for side, trainer in (("released", ReleasedTrainer(config)), ("ours", Trainer(config=config))):
         with FlopCounterMode(display=False) as counter:
@@ -97,6 +99,19 @@ def counted(case: str, layouts: Path | None) -> list[dict]:
         for part, (flops, moved) in ledger.work.items():
             row = {"metric": "synthesis", "side": side, "part": part, "value": flops / 1e9}
             found.append(row | {"unit": "GFLOP", "gigabytes": moved / 1e9})
+    return found
+
+
+def shares(layouts: Path | None) -> list[dict]:
+    r"""Distinct 5 x 5 neighbourhoods over pixels, at each size, in several layouts together."""
+    case, count = CASES["183 classes"], 12
+    batches = [make_batch(case, layouts, number=number).semantics for number in range(count)]
+    pyramid, found = LayoutPyramid(torch.cat(batches)), []
+    with patch("ecgan.neighbourhoods.WORTHWHILE", 1):
+        for side in (256, 128, 64, 32, 16):
+            distinct = pyramid.neighbourhoods(side, side)
+            share = distinct.places_large.size / (count * side * side)
+            found.append({"case": "shares", "metric": str(side), "value": share, "count": count})
     return found
 
 
@@ -166,6 +181,7 @@ def main(arguments: list[str] | None = None) -> list[dict]:
         values = work(chosen.repeats)
         row = {"case": "smaller", "metric": name, "value": statistics.median(values)}
         done.append(row | {"spread": [min(values), max(values)], "bound": bound, "target": target})
+    done += shares(chosen.layouts) if chosen.cases else []
     for case in chosen.cases:
         layouts = chosen.layouts if case == "183 classes" else None
         done += [{"case": case} | one for one in counted(case, layouts)]

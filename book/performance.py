@@ -209,9 +209,12 @@ def tricks(found: list[dict]) -> str:
     names = list(dict.fromkeys(row["metric"] for row in found))
     lines = []
     for name in names:
-        chosen = [find(found, case=case, metric=name) for case in CASES]
-        shown = ["{:.2f} ({:.2f} to {:.2f})".format(row["value"], *row["spread"]) for row in chosen]
-        lines.append([name, *shown])
+        rows_of = {row["case"]: row for row in found if row["metric"] == name}
+        lines.append([name])
+        for row in map(rows_of.get, CASES):
+            low, high = row["spread"] if row else (0, 0)
+            shown = f"{row['value']:.2f} ({low:.2f} to {high:.2f})" if row else "*not run*"
+            lines[-1].append(shown)
     return table(["without / with, *ours* (CPU)", *CASES.values()], lines)
 
 

@@ -1,0 +1,23 @@
+r"""The page on speed: written from its rows, which are whole and from one machine."""
+
+import performance
+import pytest
+
+FILES = {name: performance.rows(name) for name in ("speed", "parts", "tricks")}
+
+
+def test_the_page_is_written_from_the_rows():
+    assert performance.PAGE.read_text() == performance.render(), "run python book/performance.py"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_each_row_says_where_it_comes_from(name):
+    assert FILES[name]
+    for row in FILES[name]:
+        assert {"metric", "value", "commit", "versions", "device", "time"} <= row.keys()
+
+
+def test_a_missed_target_says_so():
+    row = {"value": 0.5, "spread": [0.4, 0.6], "repeats": 3}
+    assert "met" in performance.ratio(row, 0.5)
+    assert "missed" in performance.ratio(row, 0.49)

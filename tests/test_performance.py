@@ -1,7 +1,8 @@
 r"""The page on speed: written from its rows, which are whole and from one machine."""
 
-import performance
 import pytest
+
+import performance
 
 FILES = {name: performance.rows(name) for name in ("speed", "parts", "tricks")}
 

@@ -11,6 +11,7 @@ from browser import Server
 PHONE = {"width": 390, "height": 844}
 LAPTOP = {"width": 1280, "height": 800}
 GRAVE = {"serious", "critical"}
+COLOUR = {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}
 SET = """() => window.MathJax === undefined ||
   document.querySelectorAll("span.math, div.math").length
   === document.querySelectorAll(".math > mjx-container").length"""
@@ -76,7 +77,7 @@ def visit(browser: Browser, server: Server, name: str, *, thorough: bool = False
     tab.emulate_media(color_scheme="dark")
     tab.set_viewport_size(LAPTOP)
     tab.evaluate(NIGHT)
-    found += faults(tab, "dark", **({} if thorough else {"runOnly": ["cat.color"]}))
+    found += faults(tab, "dark", **({} if thorough else {"runOnly": COLOUR}))
     context.close()
     return Visit(faults=found, width=width, weight=weight)
 

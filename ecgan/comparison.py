@@ -14,6 +14,7 @@ from ecgan import records
 
 EXPERIMENTS = Path(__file__).parent / "experiments"  # the grid, the claims, results/ with the rows
 CONFIDENCE, RESAMPLES = 0.95, 9999
+SEEDS_NEEDED = 5  # for a verdict: fewer agree by luck too often
 SUPPORTED, UNSEEN, CONTRADICTED = "supported here", "not visible here", "contradicted here"
 NOT_RUN = "not run"
 NEEDED = ("experiment", "variant", "seed", "config", "commit", "versions", "device", "metric")
@@ -93,8 +94,11 @@ class Effect:
 
     @property
     def verdict(self) -> str:
-        r"""The rule: the whole interval lies on one side of zero, and no seed on the other."""
-        if len(self.gains) < 2:
+        r"""The rule: the whole interval lies on one side of zero, and no seed on the other.
+
+        "not run" with fewer than :data:`SEEDS_NEEDED` seeds.
+        """
+        if len(self.gains) < SEEDS_NEEDED:
             return NOT_RUN
         low, high = self.interval
         signs = set(np.sign(list(self.gains.values())))

@@ -59,7 +59,7 @@ def test_the_interval_is_that_of_the_mean() -> None:
         ([1.0, 2.0, 1.5, -0.1, 1.0], UNSEEN),  # one seed on the other side
         ([1.0, 2.0, 1.5, 0.0, 1.0], UNSEEN),
         ([1.0, -2.0, 1.5, -0.1, 1.0], UNSEEN),
-        ([1.0], NOT_RUN),
+        ([1.0] * 4, NOT_RUN),
         ([], NOT_RUN),
     ],
 )
@@ -71,12 +71,12 @@ def test_the_rule(gains: list[float], verdict: str) -> None:
 @pytest.mark.parametrize(
     ("first", "second", "verdict"),
     [
-        ([1, 1, 1], [2, 1, 2], SUPPORTED),
-        ([1, 1, 1], [2, -1, 2], SUPPORTED),
-        ([-1, -1, -1], [2, -1, 2], CONTRADICTED),
-        ([1, 1, 1], [-2, -1, -2], UNSEEN),
-        ([1, -1, 1], [2, -1, 2], UNSEEN),
-        ([1, 1, 1], [2], NOT_RUN),
+        ([1] * 5, [2, 1, 2, 1, 2], SUPPORTED),
+        ([1] * 5, [2, -1, 2, 1, 2], SUPPORTED),
+        ([-1] * 5, [2, -1, 2, 1, 2], CONTRADICTED),
+        ([1] * 5, [-2, -1, -2, -1, -2], UNSEEN),
+        ([1, -1, 1, 1, 1], [2, -1, 2, 1, 2], UNSEEN),
+        ([1] * 5, [2] * 4, NOT_RUN),
     ],
 )
 def test_a_claim_is_the_sum_of_its_pairs(first, second, verdict) -> None:
@@ -88,4 +88,4 @@ def test_a_claim_is_the_sum_of_its_pairs(first, second, verdict) -> None:
         better="higher",
         shown_by=[["x/a", "x/none"], ["x/b", "x/none"]],
     )
-    assert claim.verdict(rows(a=first, b=second, none=[0, 0, 0])) == verdict
+    assert claim.verdict(rows(a=first, b=second, none=[0] * 5)) == verdict

@@ -1,0 +1,272 @@
+r"""Write the page of results from the rows: `python book/results.py`. A test holds both equal."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ecgan.comparison import (
+    EXPERIMENTS,
+    NOT_RUN,
+    Effect,
+    effect,
+    interval,
+    read_claims,
+    read_rows,
+    values,
+)
+from ecgan.grid import read_grid
+
+BOOK = Path(__file__).resolve().parent
+PAGE = BOOK / "results.md"
+# Metric: its name on the page, digits, and which way is better.
+METRICS = {
+    "fid": ("toy FID", 2, "lower"),
+    "kid": ("toy KID", 3, "lower"),
+    "miou": ("mIoU", 3, "higher"),
+    "accuracy": ("accuracy", 3, "higher"),
+    "iou_tiny": ("tiny classes", 3, "higher"),
+    "iou_lamp": ("lamp", 3, "higher"),
+    "iou_person": ("person", 3, "higher"),
+    "edge_f1": ("edge F1", 3, "higher"),
+}
+MAIN = ("fid", "miou", "accuracy", "iou_tiny", "edge_f1")
+LADDER = ("baseline", "edges", "semantic", "similarity", "within", "across", "whole")
+TAKEN = {
+    "without_edges": "edges and transfer",
+    "without_semantic": "semantic preserving",
+    "without_similarity": "similarity",
+    "similarity": "contrast",
+    "without_across": "other layouts",
+    "across": "scales",
+}
+ADDED = {
+    "baseline": "image branch alone",
+    "edges": "+ edge branch and transfer",
+    "semantic": "+ semantic preserving",
+    "similarity": "+ similarity",
+    "within": "+ contrast within a layout",
+    "across": "+ contrast across layouts",
+    "whole": "+ scales: the whole",
+}
+NOTICE = "<!-- Written by book/results.py from experiments/results: run that again. -->\n"
+
+
+def text(name: str) -> str:
+    r"""A paragraph of the page; they stand in results_prose.md, a heading each, without numbers."""
+    parts = (BOOK / "results_prose.md").read_text().split("\n## ")
+    found = {part.splitlines()[0].strip(): part.partition("\n")[2].strip() for part in parts[1:]}
+    return found[name] + "\n\n"
+
+
+def number(value: float, digits: int, *, sign: bool = False) -> str:
+    r"""A number as it is shown; a dash for none."""
+    return "–" if np.isnan(value) else f"{value:{'+' if sign else ''}.{digits}f}".replace("-", "−")
+
+
+def mean_and_interval(numbers: Sequence[float], digits: int) -> str:
+    r"""The mean, and the bootstrap interval where there are several numbers."""
+    if not len(numbers):
+        return NOT_RUN
+    low, high = interval(np.array(numbers, dtype=float))
+    mean = number(float(np.mean(numbers)), digits)
+    return mean if np.isnan(low) else f"{mean} [{number(low, digits)}, {number(high, digits)}]"
+
+
+def table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    r"""A table in Markdown."""
+    rows = [heads, ["---"] * len(heads), *lines]
+    return "".join("| " + " | ".join(line) + " |\n" for line in rows) + "\n"
+
+
+def scores(rows: list[dict], runs: dict[str, str], metrics: Sequence[str] = MAIN) -> str:
+    r"""Mean and interval of each metric for each run, ``runs`` by name and what they are called."""
+    lines = []
+    for run, called in runs.items():
+        found = {metric: list(values(rows, run, metric).values()) for metric in metrics}
+        seeds = str(len(found[metrics[0]]) or NOT_RUN)
+        shown = [mean_and_interval(found[metric], METRICS[metric][1]) for metric in metrics]
+        lines.append([called, seeds, *shown])
+    heads = ["", "seeds", *(f"{METRICS[m][0]} ({METRICS[m][2]} is better)" for m in metrics)]
+    return table(heads, lines)
+
+
+def gain(one: Effect, digits: int) -> list[str]:
+    r"""Cells of an effect: mean gain, interval, noise, seeds that agree with the mean."""
+    if len(one.gains) < 2:
+        return [NOT_RUN, "–", "–", "–"]
+    low, high = one.interval
+    agree = sum(np.sign(value) == np.sign(one.mean) for value in one.gains.values())
+    return [
+        number(one.mean, digits, sign=True),
+        f"[{number(low, digits, sign=True)}, {number(high, digits, sign=True)}]",
+        number(one.noise, digits),
+        f"{agree} of {len(one.gains)}",
+    ]
+
+
+def called(run: str) -> str:
+    r"""A run of the ablation in words."""
+    name = run.partition("/")[2]
+    variant, _, picture = name.partition("@")
+    words = ADDED.get(variant) or f"the whole without {TAKEN[variant]}"
+    words = words.removeprefix("+ ").replace("scales: the whole", "the whole")
+    return f"first image of *{words}*" if picture else f"*{words}*"
+
+
+def verdicts(rows: list[dict]) -> str:
+    r"""Every claim: the gains that could show it, and the verdict by the rule."""
+    lines = []
+    for claim in read_claims(EXPERIMENTS / "claims.yaml"):
+        digits = METRICS[claim.metric][1]
+        for place, (pair, one) in enumerate(zip(claim.shown_by, claim.effects(rows), strict=True)):
+            first = [f"{claim.claim} **[{claim.source}]**", f"**{claim.verdict(rows)}**"]
+            compared = f"{METRICS[claim.metric][0]}: {called(pair[0])} against {called(pair[1])}"
+            mean, span, noise, agree = gain(one, digits)
+            shown = f"{mean} {span}" if span != "–" else mean
+            lines.append([*(first if place == 0 else ["", ""]), compared, shown, noise, agree])
+    heads = ["Claim", "verdict", "compared", "mean gain and interval", "noise", "seeds agree"]
+    return table(heads, lines)
+
+
+def steps_up(rows: list[dict]) -> str:
+    r"""What each step up the ladder, and each removal, gains in every metric."""
+    pairs = [(ADDED[b], f"ablation/{b}", f"ablation/{a}") for a, b in zip(LADDER, LADDER[1:])]
+    pairs += [(f"− {what}", f"ablation/{a}", "ablation/whole") for a, what in TAKEN.items()]
+    lines = []
+    for what, run, against in pairs:
+        line = [what]
+        for metric in MAIN:
+            _, digits, better = METRICS[metric]
+            one = effect(rows, run, against, metric, better=better)
+            line.append(" ".join(gain(one, digits)[:2]).replace("not run –", NOT_RUN))
+        lines.append(line)
+    return table(["", *(METRICS[m][0] for m in MAIN)], lines)
+
+
+def against_flat(rows: list[dict]) -> str:
+    r"""How many variants of the ablation come closer to real pictures than flat colours do."""
+    flat = list(values(rows, "yardsticks/flat", "fid").values())
+    found = [list(values(rows, f"ablation/{name}", "fid").values()) for name in {**ADDED, **TAKEN}]
+    means = [np.mean(numbers) for numbers in found if numbers]
+    if not flat or not means:
+        return f"Variants with a lower toy FID than flat colours: {NOT_RUN}.\n\n"
+    closer = sum(mean < flat[0] for mean in means)
+    return (
+        f"Of {len(means)} variants, {closer} have a lower mean toy FID than the flat colours: "
+        "so short is this training.\n\n"
+    )
+
+
+def every_seed(rows: list[dict], variants: Sequence[str]) -> str:
+    r"""The values of each seed, as the rows hold them, for the first and the final image."""
+    lines = []
+    for variant in variants:
+        for picture in ("first", "final"):
+            run = f"ablation/{variant}@{picture}"
+            seeds = sorted(values(rows, run, "fid"))
+            for seed in seeds:
+                found = [values(rows, run, metric)[seed] for metric in METRICS]
+                digits = [METRICS[metric][1] for metric in METRICS]
+                shown = [number(*pair) for pair in zip(found, digits)]
+                lines.append([variant, picture, str(seed), *shown])
+    heads = ["variant", "image", "seed", *(name for name, _, _ in METRICS.values())]
+    return table(heads, lines)
+
+
+def what_ran(rows: list[dict]) -> str:
+    r"""Runs, processor time, commit and machine of each experiment."""
+    grid = read_grid(EXPERIMENTS / "grid.yaml")
+    lines = []
+    for name, question in grid.questions.items():
+        cells = [cell for cell in grid.cells if cell.experiment == name]
+        own = {(row["variant"], row["seed"]): row for row in rows if row["experiment"] == name}
+        minutes = sum(row["seconds"] for row in own.values()) / 60
+        commits = ", ".join(sorted({f"`{row['commit'][:10]}`" for row in own.values()}))
+        runs = f"{len(own)} of {len(cells)}" if own else NOT_RUN
+        lines.append([question, runs, number(minutes, 1) if own else "–", commits or "–"])
+    return table(["Question", "runs", "minutes of one core", "commit"], lines)
+
+
+def machine(rows: list[dict]) -> str:
+    r"""Device and versions that the rows name."""
+    found = {
+        f"{row['device']}, one thread; "
+        + ", ".join(f"{name} {version}" for name, version in sorted(row["versions"].items()))
+        for row in rows
+    }
+    return "Device and versions: " + ("; or ".join(sorted(found)) or NOT_RUN) + ".\n\n"
+
+
+def pairs_table(rows: list[dict]) -> str:
+    r"""Spread of the sampled similarity loss by the number of pairs."""
+    lines = []
+    for cell in read_grid(EXPERIMENTS / "grid.yaml").cells:
+        if cell.experiment != "similarity_pairs" or cell.seed:
+            continue
+        run = f"similarity_pairs/{cell.variant}"
+        pairs = cell.plan.config.losses.similarity_pairs
+        own = [row for row in rows if f"{row['experiment']}/{row['variant']}" == run]
+        share = number(100 * own[0]["protocol"]["share"], 4) if own else NOT_RUN
+        spread = [100 * value for value in values(rows, run, "similarity_spread").values()]
+        off = [
+            100 * (value / values(rows, run, "similarity_exact")[seed] - 1)
+            for seed, value in values(rows, run, "similarity").items()
+        ]
+        lines.append(
+            [
+                "all" if pairs is None else str(pairs) if own else "–",
+                share,
+                mean_and_interval(spread, 2),
+                mean_and_interval(off, 2),
+            ]
+        )
+    heads = ["pairs an image", "share of all pairs, %", "spread, % of the loss", "mean off by, %"]
+    return table(heads, lines)
+
+
+def order(rows: list[dict]) -> str:
+    r"""Scores of three variants under three budgets, and whether their order stays."""
+    budgets = {"half": "_half", "as above": "", "double": "_double"}
+    runs = {}
+    for variant in ("baseline", "similarity", "whole"):
+        for budget, ending in budgets.items():
+            run = f"budget/{variant}{ending}" if ending else f"ablation/{variant}"
+            runs[run] = f"{ADDED[variant].removeprefix('+ ')}, steps {budget}"
+    return scores(rows, runs)
+
+
+def beside(rows: list[dict], experiment: str) -> str:
+    r"""Scores of an experiment's variants and of the runs that they are read beside."""
+    grid = read_grid(EXPERIMENTS / "grid.yaml")
+    own = [cell.variant for cell in grid.cells if cell.experiment == experiment and not cell.seed]
+    runs = {run: called(run) for run in grid.beside[experiment]}
+    runs |= {f"{experiment}/{name}": f"`{name}`" for name in own}
+    return scores(rows, runs)
+
+
+def render(rows: list[dict]) -> str:
+    r"""The whole page."""
+    ablation = {f"ablation/{name}": ADDED[name] for name in LADDER}
+    taken = {f"ablation/{name}": f"− {what}" for name, what in TAKEN.items()}
+    flat = {"yardsticks/real": "real pictures", "yardsticks/flat": "flat class colours"}
+    parts = [NOTICE, "# Results\n\n", text("opening"), what_ran(rows), machine(rows)]
+    parts += ["## The claims\n\n", text("rule"), verdicts(rows), text("claims")]
+    parts += ["## The ablation\n\n", text("ablation")]
+    parts += [scores(rows, flat | ablation | {"ablation/whole": ADDED["whole"]} | taken)]
+    parts += [against_flat(rows), text("gains"), steps_up(rows)]
+    parts += ["## Questions beyond the ablation\n\n"]
+    for experiment in ("edge_targets", "layouts", "temperature", "label_loss"):
+        question = read_grid(EXPERIMENTS / "grid.yaml").questions[experiment]
+        parts += [f"### {question}\n\n", text(experiment), beside(rows, experiment)]
+    parts += ["### Is the order the same with another budget?\n\n", text("budget"), order(rows)]
+    parts += ["### How many pairs does the similarity loss need?\n\n", text("pairs")]
+    parts += [pairs_table(rows), "## Every seed\n\n", text("seeds")]
+    variants = list(dict.fromkeys([*LADDER, *TAKEN]))
+    parts += ["````{dropdown} The values\n", every_seed(rows, variants).rstrip(), "\n````\n"]
+    return "".join(parts)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(render(read_rows(EXPERIMENTS / "results")))
+    print(f"{PAGE.name} written")

@@ -65,12 +65,17 @@ def widened(generator: Generator) -> Generator:
 
     onnxruntime-web's WebGPU convolves nine planes wrongly (microsoft/onnxruntime issue 29651).
     """
-    encoder, planes = generator.encoder, generator.config.semantic_channels
+    planes = generator.config.semantic_channels
     missing = -planes % 4
-    for module in encoder.modules():
-        if isinstance(module, nn.Conv2d) and module.in_channels == planes:
-            wide = F.pad(module.weight, (0, 0, 0, 0, 0, missing))
-            module.weight, module.in_channels = nn.Parameter(wide), planes + missing
+    readers = [
+        module
+        for module in generator.encoder.modules()
+        if isinstance(module, nn.Conv2d) and module.in_channels == planes
+    ]
+    # The layout is the last of what the semantic preserving module reads.
+    for module in [*readers, generator.semantic_preserving.to_classes]:
+        module.weight = nn.Parameter(F.pad(module.weight, (0, 0, 0, 0, 0, missing)))
+        module.in_channels += missing
     pyramid = generator.pyramid
     generator.pyramid = lambda layout: pyramid(F.pad(layout, (0, 0, 0, 0, 0, missing)))
     return generator.requires_grad_(False)

@@ -10,7 +10,7 @@ from einops import einsum
 import tiny_run
 from ecgan import Discriminator, Generator, toy_models
 from ecgan.checkpoint import WEIGHTS, load, notes, shipped
-from ecgan.config import TrainingConfig
+from ecgan.config import ContrastConfig, TrainingConfig
 from ecgan.data import toy
 from ecgan.layouts import one_hot
 from ecgan.losses.pixel_contrast import ProjectionHead
@@ -124,8 +124,10 @@ def test_nothing_else_ships():
 def test_the_weights_were_made_by_the_config_of_today(name):
     written = notes(WEIGHTS / f"{name}.safetensors")
     today = json.loads(json.dumps(toy_variants()[name].to_dict()))
-    for field, value in vars(TrainingConfig()).items():  # one that came later has its default
-        written["config"]["training"].setdefault(field, value)
+    # A field that came later has its default.
+    written["config"]["training"] = vars(TrainingConfig()) | written["config"]["training"]
+    losses = written["config"]["losses"]
+    losses["contrast"] = vars(ContrastConfig()) | losses["contrast"]
     assert written["config"] == today
     assert shipped(name).config == toy_variants()[name].model
     steps = [row["step"] for row in written["history"]]
@@ -205,6 +207,9 @@ def test_a_generator_is_made_and_stored(few_scenes, monkeypatch, tmp_path):
     build = lambda: UNet(classes=9, width=2, depth=1)  # noqa: E731
     monkeypatch.setitem(toy_models.SEGMENTERS, "toy_segmenter", (build, 2, 1))
     make_segmenter("toy_segmenter", folder=tmp_path)
+    whole = toy_variants()["toy"]
+    small = {"toy": replace(whole, data=replace(whole.data, images=8))}
+    monkeypatch.setattr(toy_models, "toy_variants", lambda: small)
     generator = make_generator("toy", folder=tmp_path, steps=1)
     written = {path.stem for path in tmp_path.iterdir()}
     assert written == {"toy", "toy_segmenter", "toy_discriminator", "toy_projection"}

@@ -53,8 +53,8 @@ NOTICE = "<!-- Written by book/results.py from experiments/results: run that aga
 
 
 def text(name: str) -> str:
-    r"""A paragraph of the page; they stand in results_prose.md, a heading each, without numbers."""
-    parts = (BOOK / "results_prose.md").read_text().split("\n## ")
+    r"""A paragraph of the page; they stand in prose/results.md, a heading each, without numbers."""
+    parts = (BOOK / "prose" / "results.md").read_text().split("\n## ")
     found = {part.splitlines()[0].strip(): part.partition("\n")[2].strip() for part in parts[1:]}
     return found[name] + "\n\n"
 

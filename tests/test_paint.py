@@ -526,7 +526,7 @@ def test_where_webgpu_promises_more_than_it_does_webassembly_paints(
             "const outputs =",
             'if (provider === "webgpu" && runs++ > 0) throw Error("lost"); const outputs =',
         )
-    page = visit(wait=False)
+    page = visit()
     page.route("**/world.json", lambda route: route.fulfill(json=world))
     page.route(
         "**/worker.js", lambda route: route.fulfill(body=worker, content_type="text/javascript")

@@ -49,6 +49,7 @@ ADDED = {
     "across": "+ contrast across layouts",
     "whole": "+ scales: the whole",
 }
+QUESTIONS = ("edge_targets", "layouts", "temperature", "label_loss", "budget")
 NOTICE = "<!-- Written by book/results.py from experiments/results: run that again. -->\n"
 
 
@@ -158,12 +159,13 @@ def against_flat(rows: list[dict]) -> str:
     )
 
 
-def every_seed(rows: list[dict], variants: Sequence[str]) -> str:
+def every_seed(rows: list[dict], runs: Sequence[str]) -> str:
     r"""The values of each seed, as the rows hold them, for the first and the final image."""
     lines = []
-    for variant in variants:
+    for name in runs:
+        variant = name.removeprefix("ablation/")
         for picture in ("first", "final"):
-            run = f"ablation/{variant}@{picture}"
+            run = f"{name}@{picture}"
             seeds = sorted(values(rows, run, "fid"))
             for seed in seeds:
                 found = [values(rows, run, metric)[seed] for metric in METRICS]
@@ -225,24 +227,62 @@ def pairs_table(rows: list[dict]) -> str:
     return table(heads, lines)
 
 
+def own_variants(experiment: str) -> list[str]:
+    r"""The variants of an experiment, as the grid lists them."""
+    cells = read_grid(EXPERIMENTS / "grid.yaml").cells
+    return list(dict.fromkeys(cell.variant for cell in cells if cell.experiment == experiment))
+
+
+def paired(rows: list[dict], runs: dict[str, str], against: str) -> str:
+    r"""What each run gains over ``against`` with the same seeds, in the distance and the mIoU."""
+    lines = []
+    for run, called in runs.items():
+        line = [called]
+        for metric in ("fid", "miou"):
+            _, digits, better = METRICS[metric]
+            line += gain(effect(rows, run, against, metric, better=better), digits)
+        lines.append(line)
+    heads = [
+        f"{METRICS[metric][0]}: {what}"
+        for metric in ("fid", "miou")
+        for what in ("mean gain", "interval", "noise", "seeds agree")
+    ]
+    return table(["", *heads], lines)
+
+
 def order(rows: list[dict]) -> str:
-    r"""Scores of three variants under three budgets, and whether their order stays."""
-    budgets = {"half": "_half", "as above": "", "double": "_double"}
-    runs = {}
-    for variant in ("baseline", "similarity", "whole"):
-        for budget, ending in budgets.items():
-            run = f"budget/{variant}{ending}" if ending else f"ablation/{variant}"
-            runs[run] = f"{ADDED[variant].removeprefix('+ ')}, steps {budget}"
-    return scores(rows, runs)
+    r"""Scores of three variants under three budgets, their order, and the gain of the whole."""
+    budgets = {"half": "budget/{}_half", "as above": "ablation/{}", "double": "budget/{}_double"}
+    names = {"baseline": "image branch alone", "similarity": "similarity", "whole": "the whole"}
+    shown, orders, gains = {}, [], ""
+    for budget, run in budgets.items():
+        runs = {run.format(variant): words for variant, words in names.items()}
+        shown |= {run: f"{words}, steps {budget}" for run, words in runs.items()}
+        orders.append([budget, *(best_first(rows, runs, metric) for metric in ("fid", "miou"))])
+        baseline, *others = runs
+        gains += f"Steps {budget}, gains over the image branch alone:\n\n"
+        gains += paired(rows, {run: runs[run] for run in others}, baseline)
+    orders = table(["steps", "by toy FID, best first", "by mIoU, best first"], orders)
+    return scores(rows, shown) + orders + gains
+
+
+def best_first(rows: list[dict], runs: dict[str, str], metric: str) -> str:
+    r"""The runs in the order of their means."""
+    found = {words: list(values(rows, run, metric).values()) for run, words in runs.items()}
+    if not all(found.values()):
+        return NOT_RUN
+    higher = METRICS[metric][2] == "higher"
+    return ", ".join(sorted(found, key=lambda words: np.mean(found[words]), reverse=higher))
 
 
 def beside(rows: list[dict], experiment: str) -> str:
-    r"""Scores of an experiment's variants and of the runs that they are read beside."""
-    grid = read_grid(EXPERIMENTS / "grid.yaml")
-    own = [cell.variant for cell in grid.cells if cell.experiment == experiment and not cell.seed]
-    runs = {run: called(run) for run in grid.beside[experiment]}
-    runs |= {f"{experiment}/{name}": f"`{name}`" for name in own}
-    return scores(rows, runs)
+    r"""Scores of an experiment's variants and of the runs beside; gains over the first of these."""
+    others = {run: called(run) for run in read_grid(EXPERIMENTS / "grid.yaml").beside[experiment]}
+    own = {f"{experiment}/{name}": f"`{name}`" for name in own_variants(experiment)}
+    first, *rest = others
+    said = f"And seed by seed, gains over {others[first]}:\n\n"
+    compared = {run: others[run] for run in rest} | own
+    return scores(rows, others | own) + said + paired(rows, compared, first)
 
 
 def render(rows: list[dict]) -> str:
@@ -256,14 +296,15 @@ def render(rows: list[dict]) -> str:
     parts += [scores(rows, flat | ablation | {"ablation/whole": ADDED["whole"]} | taken)]
     parts += [against_flat(rows), text("gains"), steps_up(rows)]
     parts += ["## Questions beyond the ablation\n\n"]
-    for experiment in ("edge_targets", "layouts", "temperature", "label_loss"):
+    for experiment in QUESTIONS[:-1]:
         question = read_grid(EXPERIMENTS / "grid.yaml").questions[experiment]
         parts += [f"### {question}\n\n", text(experiment), beside(rows, experiment)]
     parts += ["### Is the order the same with another budget?\n\n", text("budget"), order(rows)]
     parts += ["### How many pairs does the similarity loss need?\n\n", text("pairs")]
     parts += [pairs_table(rows), "## Every seed\n\n", text("seeds")]
-    variants = list(dict.fromkeys([*LADDER, *TAKEN]))
-    parts += ["````{dropdown} The values\n", every_seed(rows, variants).rstrip(), "\n````\n"]
+    runs = [f"ablation/{name}" for name in dict.fromkeys([*LADDER, *TAKEN])]
+    runs += [f"{name}/{variant}" for name in QUESTIONS for variant in own_variants(name)]
+    parts += ["````{dropdown} The values\n", every_seed(rows, runs).rstrip(), "\n````\n"]
     return "".join(parts)
 
 

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ecgan.config import ModelConfig
-from ecgan.layers import LEAK, channels_last, convolution
+from ecgan.layers import channels_last, convolution, leak_
 from ecgan.layouts import LayoutError
 
 SCALES = 2
@@ -55,9 +55,9 @@ class PatchDiscriminator(nn.Module):
 
     def after_entry(self, x: Float[Tensor, "b c h w"]) -> list[Tensor]:
         r"""The rest, from the first convolution's result."""
-        outputs = [F.leaky_relu(x, LEAK)]
+        outputs = [leak_(x)]
         for conv in self.middle:
-            outputs.append(F.leaky_relu(F.instance_norm(conv(outputs[-1])), LEAK))
+            outputs.append(leak_(F.instance_norm(conv(outputs[-1]))))
         return [*outputs, self.score(outputs[-1])]
 
 

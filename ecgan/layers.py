@@ -1,12 +1,22 @@
 r"""The one way this package makes a convolution: initialised, spectrally normalised if asked."""
 
 import torch
+import torch.nn.functional as F
+from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import spectral_norm
 
 XAVIER_GAIN = 0.02
 LEAK = 0.2
+HEAVY = 2**20  # weights that no processor's cache holds
+FEW = 4  # weights for each value that they act on, above which a map is called small
+
+
+def leak_(maps: Float[Tensor, "*b"]) -> Float[Tensor, "*b"]:
+    r"""LeakyReLU written over ``maps``, which nobody else may need: a map less to keep."""
+    return F.leaky_relu(maps, LEAK, inplace=True)
 
 
 def channels_last(maps: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
@@ -18,6 +28,40 @@ def channels_last(maps: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
     return maps.contiguous(memory_format=torch.channels_last)
 
 
+class Convolution(nn.Conv2d):
+    r"""A convolution; where heavy weights meet a small map, the cheaper order of computing it.
+
+    Spectral normalisation divides the weight by its largest singular value, a pass over all
+    weights and several more for the gradient. Dividing the *result* is the same number. And
+    putting a small map channel by channel is cheaper than putting the weights side by side.
+    """
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h2 w2"]:
+        r"""The result, with the bias."""
+        if not (parametrize.is_parametrized(self, "weight") and self.prefers_to_divide(x)):
+            return super().forward(x)
+        weight = self.parametrizations.weight.original
+        result = F.conv2d(x.contiguous(), weight, None, self.stride, self.padding)
+        result = result / self.largest_singular_value()
+        return result if self.bias is None else result + rearrange(self.bias, "d -> d 1 1")
+
+    def prefers_to_divide(self, x: Float[Tensor, "b c h w"]) -> bool:
+        r"""True where the result is so much smaller than the weight that dividing it pays."""
+        weights = self.parametrizations.weight.original.numel()
+        return x.device.type == "cpu" and weights > max(HEAVY, FEW * x.numel())
+
+    def largest_singular_value(self) -> Float[Tensor, ""]:
+        r"""As ``spectral_norm`` estimates it, by power iteration in training."""
+        matrix = rearrange(self.parametrizations.weight.original, "d c y x -> d (c y x)")
+        vectors = self.parametrizations.weight[0]
+        if self.training:
+            with torch.no_grad():
+                vectors._u.copy_(F.normalize(torch.mv(matrix, vectors._v), dim=0))
+                vectors._v.copy_(F.normalize(torch.mv(matrix.T, vectors._u), dim=0))
+        # The vectors change in place at the next pass, before this one's gradient may be computed.
+        return torch.vdot(vectors._u.clone(), torch.mv(matrix, vectors._v.clone()))
+
+
 def convolution(
     channels_in: int,
     channels_out: int,
@@ -27,14 +71,14 @@ def convolution(
     padding: int | None = None,
     bias: bool = True,
     spectral: bool = False,
-) -> nn.Conv2d:
+) -> Convolution:
     r"""A convolution with Xavier normal weights (gain 0.02) and zero biases [R].
 
     ``padding`` keeps the size unless given. ``spectral`` divides the weight by its largest
     singular value, followed by power iteration in training (Miyato et al., 2018).
     """
     padding = kernel // 2 if padding is None else padding
-    conv = nn.Conv2d(channels_in, channels_out, kernel, stride=stride, padding=padding, bias=bias)
+    conv = Convolution(channels_in, channels_out, kernel, stride=stride, padding=padding, bias=bias)
     nn.init.xavier_normal_(conv.weight, gain=XAVIER_GAIN)
     if bias:
         nn.init.zeros_(conv.bias)

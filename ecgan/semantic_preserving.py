@@ -6,7 +6,7 @@ from einops import rearrange, reduce
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ecgan.layers import LEAK, convolution
+from ecgan.layers import LEAK, convolution, leak_
 from ecgan.neighbourhoods import Neighbourhoods
 
 
@@ -30,15 +30,15 @@ class SemanticPreservingModule(nn.Module):
         maps = self._class_maps(F.leaky_relu(stack, LEAK), layout)
         gates = self.gate(maps)
         gated = maps * rearrange(gates, "b k -> b k 1 1") + maps
-        x = self.from_classes(F.leaky_relu(gated, LEAK))
-        return torch.tanh(self.to_image(F.leaky_relu(x, LEAK))), maps, gates
+        x = self.from_classes(leak_(gated))
+        return torch.tanh(self.to_image(leak_(x))), maps, gates
 
     def _class_maps(self, x: Tensor, layout: Neighbourhoods | None) -> Tensor:
         if layout is None:
             return self.to_classes(x)
         own, rest = self.to_classes.weight.tensor_split([x.shape[1]], dim=1)
         # A layout is its own LeakyReLU: it holds nothing below 0.
-        return F.conv2d(x, own, self.to_classes.bias, padding=1) + layout.convolve(rest)
+        return F.conv2d(x, own, self.to_classes.bias, padding=1).add_(layout.convolve(rest))
 
     def gate(self, maps: Float[Tensor, "b k h w"]) -> Float[Tensor, "b k"]:
         r"""One weight in (0, 1) a class: the sigmoid of its map's average."""

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ecgan.config import ModelConfig
-from ecgan.layers import LEAK, convolution
+from ecgan.layers import convolution, leak_
 from ecgan.neighbourhoods import Neighbourhoods, find
 
 
@@ -111,5 +111,5 @@ class SPADEResBlock(nn.Module):
     ) -> Float[Tensor, "b c2 h w"]:
         r"""Features of the same size with ``channels_out`` channels."""
         shortcut = self.conv_s(self.norm_s(x, layout)) if self.learned_shortcut else x
-        x = self.conv_0(F.leaky_relu(self.norm_0(x, layout), LEAK))
-        return shortcut + self.conv_1(F.leaky_relu(self.norm_1(x, layout), LEAK))
+        x = self.conv_0(leak_(self.norm_0(x, layout)))
+        return shortcut + self.conv_1(leak_(self.norm_1(x, layout)))

@@ -146,8 +146,9 @@ class Trainer:
         parts = []
         for batch in batches:
             parts.append(self._both_terms(batch))
-            self._backward(0, parts[-1][0], len(batches), retain_graph=True)
-            self._backward(1, parts[-1][1], len(batches))
+            # The generator's last: it then gives back the maps while its gradients fill memory.
+            self._backward(1, parts[-1][1], len(batches), retain_graph=True)
+            self._backward(0, parts[-1][0], len(batches))
         self._update(batches, 0, 1)
         generator, discriminator = (mean_terms(terms) for terms in zip(*parts, strict=True))
         return generator, discriminator

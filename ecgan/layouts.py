@@ -59,12 +59,14 @@ def one_hot(
 ) -> Float[Tensor, "b k h w"]:
     r"""Label ids to one channel a class, values 0 and 1.
 
-    With ``dont_care``, label 255 lights one more channel, the last, index ``classes`` [R].
+    With ``dont_care``, label 255 lights one more channel, the last, index ``classes`` [R]. A
+    pixel's channels lie side by side in memory (channels last), as the networks want them.
     """
     validate(labels, classes=classes, dont_care=dont_care)
     ids = torch.arange(classes + dont_care, device=labels.device)
     ids[classes:] = IGNORE
-    return (rearrange(labels, "b h w -> b 1 h w") == rearrange(ids, "k -> 1 k 1 1")).float()
+    lit = rearrange(labels, "b h w -> b h w 1") == ids
+    return rearrange(lit.float(), "b h w k -> b k h w")
 
 
 def instance_boundaries(instances: Integer[Tensor, "b h w"]) -> Float[Tensor, "b 1 h w"]:
@@ -109,7 +111,8 @@ def semantics(
         if instances.is_floating_point():
             raise LayoutError(f"instances have dtype {instances.dtype}; ids must be integers")
         maps.append(instance_boundaries(instances))
-    return pack(maps, "b * h w")[0]
+    side_by_side = [rearrange(part, "b k h w -> b h w k") for part in maps]
+    return rearrange(pack(side_by_side, "b h w *")[0], "b h w s -> b s h w")
 
 
 def colorize(

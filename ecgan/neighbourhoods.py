@@ -139,11 +139,11 @@ class Neighbourhoods:
     def modulation(
         self, shared: torch.nn.Conv2d, modulation: torch.nn.Conv2d
     ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b c h w"]]:
-        r"""Gamma and beta: the halves of ``modulation(relu(shared(layout)))``, the same numbers."""
+        r"""1 + gamma, and beta: the halves of ``modulation(relu(shared(layout)))``, plus one."""
         hidden = F.relu(lookup(self.vectors, shared.weight, self.small) + shared.bias)
         both = lookup(hidden, modulation.weight, self.large) + modulation.bias
         gamma, beta = both.chunk(2, dim=1)
-        return self.spread(gamma, self.places_large), self.spread(beta, self.places_large)
+        return self.spread(1 + gamma, self.places_large), self.spread(beta, self.places_large)
 
     def convolve(self, weight: Float[Tensor, "d s 3 3"]) -> Float[Tensor, "b d h w"]:
         r"""A 3 x 3 convolution of the layout."""
@@ -162,7 +162,8 @@ def find(semantics: Float[Tensor, "b s h w"]) -> Neighbourhoods | None:
     A pixel is a label if it is one-hot, with or without a last channel of 0 or 1 beside.
     """
     channels = torch.arange(semantics.shape[1], device=semantics.device, dtype=torch.float32)
-    codes = einsum(semantics.float(), channels, "b s h w, s -> b h w")
+    with torch.autocast(semantics.device.type, enabled=False):  # 16 bits do not hold the numbers
+        codes = einsum(semantics.float(), channels, "b s h w, s -> b h w")
     most = 2 * semantics.shape[1]
     if not ((codes >= 0) & (codes < most)).all():
         return None

@@ -72,18 +72,19 @@ class SPADE(nn.Module):
         return self._modulated(*parts)
 
     def _modulated(self, normalised: Tensor, layout: LayoutPyramid, height: int, width: int):
-        gamma, beta = self.modulate(layout, height, width)
-        return torch.addcmul(beta, normalised, 1 + gamma)
+        factor, beta = self.modulate(layout, height, width)
+        return torch.addcmul(beta, normalised, factor)
 
     def modulate(
         self, layout: LayoutPyramid, height: int, width: int
     ) -> tuple[Float[Tensor, "b c {height} {width}"], Float[Tensor, "b c {height} {width}"]]:
-        r"""Gamma and beta at every pixel."""
+        r"""1 + gamma, and beta, at every pixel."""
         distinct = layout.neighbourhoods(height, width)
         if distinct is not None:
             return distinct.modulation(self.shared, self.modulation)
         hidden = F.relu(self.shared(layout.at(height, width)))
-        return tuple(self.modulation(hidden).chunk(2, dim=1))
+        gamma, beta = self.modulation(hidden).chunk(2, dim=1)
+        return 1 + gamma, beta
 
 
 class SPADEResBlock(nn.Module):

@@ -63,7 +63,7 @@ def seconds(work: Callable[..., object], *arguments) -> float:
 
 
 def map_by_map(batch: Batch) -> Batch:
-    r"""The batch with its layouts one map after another in memory, as the released code has them."""
+    r"""The batch with its layouts map after map in memory, as the released code has them."""
     return batch._replace(semantics=batch.semantics.contiguous())
 
 

@@ -4,6 +4,7 @@ r"""What each trick is worth: a training step without it over a step with all, i
 """
 
 import argparse
+import math
 import statistics
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,6 +19,7 @@ from cases import CASES, make_batch
 from reference import NaiveDiscriminator
 
 from ecgan import records
+from ecgan.layers import LEAK
 from ecgan.neighbourhoods import Rows
 from ecgan.spade import LayoutPyramid
 from ecgan.training import Trainer
@@ -55,6 +57,11 @@ def as_they_come(maps):
     return maps
 
 
+def anew(maps):
+    r"""LeakyReLU that keeps what it was given."""
+    return F.leaky_relu(maps, LEAK)
+
+
 PYRAMID = "ecgan.generator.LayoutPyramid"
 TRICKS = {
     "distinct neighbourhoods": [(PYRAMID, partial(LayoutPyramid, gather=False))],
@@ -64,6 +71,11 @@ TRICKS = {
     "channels side by side": [
         (f"ecgan.{module}.channels_last", as_they_come)
         for module in ("generator", "discriminator", "losses.objective")
+    ],
+    "results divided, not weights": [("ecgan.layers.HEAVY", math.inf)],
+    "maps written over": [
+        (f"ecgan.{module}.leak_", anew)
+        for module in ("spade", "semantic_preserving", "discriminator")
     ],
 }
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from einops import einsum, rearrange, reduce, repeat
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 # 0.2989, 0.5870, 0.1140 before rounding: with the short form some grey levels differ by one.
@@ -66,8 +66,8 @@ class CannyStages(NamedTuple):
 
 def grey(images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b h w"]:
     r"""Images in [-1, 1] to whole grey levels 0-255: 0.2989 R + 0.5870 G + 0.1140 B [R]."""
-    levels = ((images + 1) * 127.5).round()
-    return einsum(levels, images.new_tensor(LUMA), "b c h w, c -> b h w").round()
+    levels = (images + 1).mul_(127.5).round_()
+    return einsum(levels, images.new_tensor(LUMA), "b c h w, c -> b h w").round_()
 
 
 def gaussian(sigma: float | None, like: Tensor) -> Float[Tensor, "h w"]:
@@ -82,17 +82,31 @@ def gaussian(sigma: float | None, like: Tensor) -> Float[Tensor, "h w"]:
 def correlate(
     picture: Float[Tensor, "b h w"], kernel: Float[Tensor, "kh kw"]
 ) -> Float[Tensor, "b h w"]:
-    r"""Correlation of the same size, zeros outside the picture."""
-    planes = rearrange(picture, "b h w -> b 1 h w")
-    weight = rearrange(kernel, "kh kw -> 1 1 kh kw")
-    return rearrange(F.conv2d(planes, weight, padding="same"), "b 1 h w -> b h w")
+    r"""Correlation of the same size, zeros outside the picture.
+
+    The pictures go in as the channels of one, each its own group: many times faster.
+    """
+    planes = rearrange(picture, "b h w -> 1 b h w")
+    weight = repeat(kernel, "kh kw -> b 1 kh kw", b=len(picture))
+    return rearrange(
+        F.conv2d(planes, weight, padding="same", groups=len(picture)), "1 b h w -> b h w"
+    )
 
 
-def neighbour(picture: Float[Tensor, "b h w"], down: int, right: int) -> Float[Tensor, "b h w"]:
-    r"""Each pixel's neighbour ``down`` rows below and ``right`` columns to the right; 0 outside."""
-    height, width = picture.shape[-2:]
-    padded = F.pad(picture, (1, 1, 1, 1))
-    return padded[:, 1 + down : 1 + down + height, 1 + right : 1 + right + width]
+def beside(bordered: Shaped[Tensor, "b h2 w2"], down: int, right: int) -> Shaped[Tensor, "b h w"]:
+    r"""Each pixel's neighbour ``down`` rows below and ``right`` columns to the right, -1 to 1.
+
+    ``bordered`` is the picture with a border of one pixel, which says what lies outside.
+    """
+    height, width = (size - 2 for size in bordered.shape[-2:])
+    return bordered[:, 1 + down : 1 + down + height, 1 + right : 1 + right + width]
+
+
+def thicken(found: Bool[Tensor, "b h w"]) -> Bool[Tensor, "b h w"]:
+    r"""True where a pixel or one of its eight neighbours is."""
+    bordered = F.pad(found, (1, 1, 1, 1))
+    rows = bordered[:, :-2] | bordered[:, 1:-1] | bordered[:, 2:]
+    return rows[:, :, :-2] | rows[:, :, 1:-1] | rows[:, :, 2:]
 
 
 def directions(
@@ -100,7 +114,7 @@ def directions(
 ) -> Int[Tensor, "b h w"]:
     r"""Gradient direction rounded to 0, 45, 90, 135 degrees: index 0, 1, 2, 3."""
     degrees = torch.rad2deg(torch.atan2(gradient_y, gradient_x)) % 180
-    return torch.floor((degrees + 22.5) / 45).long() % 4
+    return torch.floor((degrees + 22.5) / 45).to(torch.int8) % 4
 
 
 def suppress(
@@ -111,9 +125,10 @@ def suppress(
     The outermost pixels are never edges: the zeros outside the picture would make it one [R].
     """
     keep = torch.zeros_like(magnitude, dtype=torch.bool)
+    bordered = F.pad(magnitude, (1, 1, 1, 1))
     for index, (down, right) in enumerate(ALONG_GRADIENT):
-        highest = (magnitude >= neighbour(magnitude, down, right)) & (
-            magnitude >= neighbour(magnitude, -down, -right)
+        highest = (magnitude >= beside(bordered, down, right)) & (
+            magnitude >= beside(bordered, -down, -right)
         )
         keep |= (direction == index) & highest
     keep[:, [0, -1]] = False
@@ -137,8 +152,7 @@ def stages(images: Float[Tensor, "b 3 h w"], *, settings: Canny = AUTHORS) -> Ca
     largest = reduce(suppressed, "b h w -> b 1 1", "max")
     strong = suppressed >= settings.high * largest
     weak = (suppressed >= settings.low * largest) & ~strong
-    beside_strong = F.max_pool2d(strong.to(images), 3, stride=1, padding=1).bool()
-    edges = (strong | (weak & beside_strong)) & (suppressed > 0)
+    edges = (strong | (weak & thicken(strong))) & (suppressed > 0)
     return CannyStages(picture, smooth, magnitude, direction, suppressed, weak, strong, edges)
 
 

@@ -57,7 +57,8 @@ class Convolution(nn.Conv2d):
         if self.training:
             with torch.no_grad():
                 vectors._u.copy_(F.normalize(torch.mv(matrix, vectors._v), dim=0))
-                vectors._v.copy_(F.normalize(torch.mv(matrix.T, vectors._u), dim=0))
+                turned = rearrange(matrix, "d n -> n d")
+                vectors._v.copy_(F.normalize(torch.mv(turned, vectors._u), dim=0))
         # The vectors change in place at the next pass, before this one's gradient may be computed.
         return torch.vdot(vectors._u.clone(), torch.mv(matrix, vectors._v.clone()))
 

@@ -1,5 +1,6 @@
 r"""Every fast path against its naive form: values and gradients, on every kind of layout."""
 
+from copy import deepcopy
 from dataclasses import replace
 
 import pytest
@@ -10,7 +11,9 @@ from ecgan import Discriminator, Generator, ModelConfig, preset
 from ecgan.data import toy
 from ecgan.discriminator import judge
 from ecgan.generator import WIDE
+from ecgan.layers import channels_last, convolution
 from ecgan.layouts import instance_boundaries, one_hot
+from ecgan.layouts import semantics as make_semantics
 from ecgan.neighbourhoods import WORTHWHILE, find, number
 from ecgan.spade import SPADE, LayoutPyramid
 from ecgan.training import Trainer, toy_batches
@@ -173,6 +176,58 @@ def test_numbers_fit_in_64_bits_however_many_kinds_there_are():
     numbers, count = number(*digits, base=base)
     assert count == 4
     assert numbers.flatten().tolist() == [3, 1, 2, 0]
+
+
+@each_dtype
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_heavy_weights_divide_the_result(dtype, training, kernel, monkeypatch):
+    r"""Also twice in a row: the first pass's gradient outlives the second's power iteration."""
+    torch.manual_seed(3)
+    conv = convolution(12, 10, kernel=kernel, bias=kernel == 3, spectral=True).to(dtype)
+    with torch.no_grad():
+        for parameter in conv.parameters():
+            parameter.normal_()
+    naive = deepcopy(conv)
+    x = channels_last(torch.randn(1, 12, 2, 3, dtype=dtype)).requires_grad_()
+    conv.train(training), naive.train(training)
+    expected = naive(x) + naive(2 * x)
+    monkeypatch.setattr("ecgan.layers.HEAVY", 0)
+    monkeypatch.setattr("ecgan.layers.FEW", 1)
+    assert conv.prefers_to_divide(x)
+    found = conv(x) + conv(2 * x)
+    probe = torch.randn_like(expected)
+    mine = torch.autograd.grad((found * probe).sum(), [x, *conv.parameters()])
+    other = torch.autograd.grad((expected * probe).sum(), [x, *naive.parameters()])
+    states = [module.state_dict().values() for module in (conv, naive)]
+    for one, two in [(found, expected), *zip(mine, other), *zip(*states)]:
+        error = (one - two).abs().max() / two.abs().max().clamp(min=1e-3)
+        assert error < TOLERANCE[dtype]
+
+
+def test_light_weights_and_large_maps_are_divided_themselves():
+    r"""So the toy networks, with weights that fit into a cache, compute as they always did."""
+    light, heavy = (convolution(n, n, spectral=True) for n in (128, 512))
+    assert not light.prefers_to_divide(torch.ones(1, 128, 2, 2))
+    assert heavy.prefers_to_divide(torch.ones(1, 512, 16, 16))
+    assert not heavy.prefers_to_divide(torch.ones(1, 512, 64, 64))
+    assert not heavy.prefers_to_divide(torch.ones(1, 512, 16, 16, device="meta"))
+
+
+def test_a_layout_is_looked_up_in_16_bits_too():
+    r"""The number of a pixel, up to twice the channels, must not be rounded to 8 bits."""
+    layout = semantics("regions", batch=1, classes=300, instances=True)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = find(layout)
+    assert torch.equal(found.vectors.sum(1) > 1, find(layout).vectors.sum(1) > 1)
+    assert torch.equal(found.places_large.entries, find(layout).places_large.entries)
+
+
+def test_a_pixels_channels_lie_side_by_side():
+    config = ModelConfig(classes=9, instance_boundaries=True, height=SIDE, width=SIDE)
+    labels = rectangles(2, 9)
+    layout = make_semantics(labels, labels, config=config)
+    assert layout.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_a_layout_that_needs_gradients_or_is_soft_is_convolved():

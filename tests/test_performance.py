@@ -1,5 +1,7 @@
 r"""The page on speed: written from its rows, which are whole and from one machine."""
 
+import json
+
 import pytest
 
 import performance
@@ -9,6 +11,10 @@ FILES = {name: performance.rows(name) for name in ("speed", "parts", "tricks")}
 
 def test_the_page_is_written_from_the_rows():
     assert performance.PAGE.read_text() == performance.render(), "run python book/performance.py"
+
+
+def test_chapter_03_says_what_the_rows_say():
+    assert json.dumps(performance.on_real_layouts())[1:-1] in performance.CHAPTER.read_text()
 
 
 @pytest.mark.parametrize("name", FILES)

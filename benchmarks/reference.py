@@ -5,17 +5,23 @@ updates; dense one-hot convolutions; gamma and beta apart; the layout resized in
 plain Adam. The same networks and losses as the package's, to the last number.
 """
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from unittest.mock import patch
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ecgan.config import Config
+from ecgan.config import Config, ModelConfig
 from ecgan.discriminator import Discriminator, half
-from ecgan.generator import Generator
-from ecgan.layers import convolution
+from ecgan.generator import Generator, Synthesis
+from ecgan.layers import LEAK, Convolution, convolution
 from ecgan.losses.adversarial import feature_matching, hinge_discriminator, hinge_generator
 from ecgan.losses.objective import Batch
 from ecgan.spade import SPADE, LayoutPyramid
+
+LEAKS = ("spade", "semantic_preserving", "discriminator")  # the modules that write over maps
 
 
 class ResizedEachTime(LayoutPyramid):
@@ -46,14 +52,40 @@ class NaiveSPADE(nn.Module):
         return self.normalise(x) * (1 + self.gamma(hidden)) + self.beta(hidden)
 
 
+def divide_the_weights(network: nn.Module) -> None:
+    r"""Spectral normalisation of ``network`` as it is usually computed."""
+    for part in network.modules():
+        if isinstance(part, Convolution):
+            part.prefers_to_divide = lambda x: False
+
+
+def anew(maps: Tensor) -> Tensor:
+    r"""LeakyReLU that keeps what it was given [R]."""
+    return F.leaky_relu(maps, LEAK)
+
+
+@contextmanager
+def nothing_written_over() -> Iterator[None]:
+    r"""LeakyReLU makes a new map, in all networks."""
+    with ExitStack() as stack:
+        for module in LEAKS:
+            stack.enter_context(patch(f"ecgan.{module}.leak_", anew))
+        yield
+
+
 class NaiveDiscriminator(Discriminator):
     r"""The package's discriminator; layout and picture go in as one tensor, each time anew."""
 
+    def __init__(self, config: ModelConfig):
+        super().__init__(config)
+        divide_the_weights(self)
+
     def forward(self, semantics: Tensor, image: Tensor) -> list[list[Tensor]]:
         x, outputs = torch.cat([semantics, image], dim=1), []
-        for scale in self.scales:
-            outputs.append(scale(x))
-            x = half(x)
+        with nothing_written_over():
+            for scale in self.scales:
+                outputs.append(scale(x))
+                x = half(x)
         return outputs
 
 
@@ -66,6 +98,12 @@ class NaiveGenerator(Generator):
             for name, part in list(block.named_children()):
                 if isinstance(part, SPADE):
                     setattr(block, name, NaiveSPADE(part))
+
+        divide_the_weights(self)
+
+    def forward(self, semantics: Tensor) -> Synthesis:
+        with nothing_written_over():
+            return super().forward(semantics)
 
     def pyramid(self, semantics: Tensor) -> ResizedEachTime:
         return ResizedEachTime(semantics, gather=False)

@@ -21,8 +21,6 @@ from ecgan.losses.adversarial import feature_matching, hinge_discriminator, hing
 from ecgan.losses.objective import Batch
 from ecgan.spade import SPADE, LayoutPyramid
 
-LEAKS = ("spade", "semantic_preserving", "discriminator")  # the modules that write over maps
-
 
 class ResizedEachTime(LayoutPyramid):
     r"""A layout that is resized whenever somebody asks."""
@@ -64,12 +62,17 @@ def anew(maps: Tensor) -> Tensor:
     return F.leaky_relu(maps, LEAK)
 
 
+NEW_MAPS = [
+    (f"ecgan.{module}.leak_", anew) for module in ("spade", "semantic_preserving", "discriminator")
+]
+
+
 @contextmanager
-def nothing_written_over() -> Iterator[None]:
-    r"""LeakyReLU makes a new map, in all networks."""
+def patched(*targets: tuple) -> Iterator[None]:
+    r"""Other values in the named places, for a while."""
     with ExitStack() as stack:
-        for module in LEAKS:
-            stack.enter_context(patch(f"ecgan.{module}.leak_", anew))
+        for place, value in targets:
+            stack.enter_context(patch(place, value))
         yield
 
 
@@ -82,7 +85,7 @@ class NaiveDiscriminator(Discriminator):
 
     def forward(self, semantics: Tensor, image: Tensor) -> list[list[Tensor]]:
         x, outputs = torch.cat([semantics, image], dim=1), []
-        with nothing_written_over():
+        with patched(*NEW_MAPS):
             for scale in self.scales:
                 outputs.append(scale(x))
                 x = half(x)
@@ -98,11 +101,10 @@ class NaiveGenerator(Generator):
             for name, part in list(block.named_children()):
                 if isinstance(part, SPADE):
                     setattr(block, name, NaiveSPADE(part))
-
         divide_the_weights(self)
 
     def forward(self, semantics: Tensor) -> Synthesis:
-        with nothing_written_over():
+        with patched(*NEW_MAPS):
             return super().forward(semantics)
 
     def pyramid(self, semantics: Tensor) -> ResizedEachTime:

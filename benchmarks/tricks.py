@@ -6,17 +6,14 @@ r"""What each trick is worth: a training step without it over a step with all, i
 import argparse
 import math
 import statistics
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from unittest.mock import patch
 
 import torch.nn.functional as F
 from bench import about, seconds
 from cases import CASES, make_batch
-from reference import LEAKS, NaiveDiscriminator, anew
+from reference import NEW_MAPS, NaiveDiscriminator, patched
 
 from ecgan import records
 from ecgan.neighbourhoods import Rows
@@ -29,14 +26,6 @@ RESULTS = Path(__file__).parent / "results" / "tricks.jsonl"
 def scattered(rows: Rows, table):
     r"""The sum of rows with torch's own gradient."""
     return F.embedding_bag(rows.entries, table.contiguous(), mode="sum")
-
-
-@contextmanager
-def patched(*targets: tuple) -> Iterator[None]:
-    with ExitStack() as stack:
-        for place, value in targets:
-            stack.enter_context(patch(place, value))
-        yield
 
 
 def judged_apart(self: Trainer, batch, made):
@@ -67,7 +56,7 @@ TRICKS = {
         for module in ("generator", "discriminator", "losses.objective")
     ],
     "results divided, not weights": [("ecgan.layers.HEAVY", math.inf)],
-    "maps written over": [(f"ecgan.{module}.leak_", anew) for module in LEAKS],
+    "maps written over": NEW_MAPS,
 }
 
 

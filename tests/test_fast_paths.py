@@ -216,10 +216,11 @@ def test_light_weights_and_large_maps_are_divided_themselves():
 
 def test_a_layout_is_looked_up_in_16_bits_too():
     r"""The number of a pixel, up to twice the channels, must not be rounded to 8 bits."""
-    layout = semantics("regions", batch=1, classes=300, instances=True)
+    columns = 296 + torch.arange(SIDE) // 8  # neighbours that 8 bits cannot tell apart
+    layout = one_hot(columns.expand(1, SIDE, SIDE), classes=300)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         found = find(layout)
-    assert torch.equal(found.vectors.sum(1) > 1, find(layout).vectors.sum(1) > 1)
+    assert torch.equal(found.vectors, find(layout).vectors)
     assert torch.equal(found.places_large.entries, find(layout).places_large.entries)
 
 

@@ -54,7 +54,7 @@ def divide_the_weights(network: nn.Module) -> None:
     r"""Spectral normalisation of ``network`` as it is usually computed."""
     for part in network.modules():
         if isinstance(part, Convolution):
-            part.prefers_to_divide = lambda x: False
+            part.is_heavy_for = lambda x: False
 
 
 def anew(maps: Tensor) -> Tensor:

@@ -66,8 +66,11 @@ class CannyStages(NamedTuple):
 
 def grey(images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b h w"]:
     r"""Images in [-1, 1] to whole grey levels 0-255: 0.2989 R + 0.5870 G + 0.1140 B [R]."""
-    levels = (images + 1).mul_(127.5).round_()
-    return einsum(levels, images.new_tensor(LUMA), "b c h w, c -> b h w").round_()
+    red, *others = ((plane + 1).mul_(127.5).round_() for plane in images.unbind(1))
+    mixed = red.mul_(LUMA[0])
+    for plane, share in zip(others, LUMA[1:], strict=True):
+        mixed.add_(plane, alpha=share)
+    return mixed.round_()
 
 
 def gaussian(sigma: float | None, like: Tensor) -> Float[Tensor, "h w"]:
@@ -114,7 +117,7 @@ def directions(
 ) -> Int[Tensor, "b h w"]:
     r"""Gradient direction rounded to 0, 45, 90, 135 degrees: index 0, 1, 2, 3."""
     degrees = torch.atan2(gradient_y, gradient_x).rad2deg_()
-    eighths = degrees.add_(180 + 22.5).div_(45).floor_().to(torch.int8)
+    eighths = degrees.add_(180 + 22.5).div_(45).floor_().to(torch.int16)
     return eighths.bitwise_and_(3)  # half a turn has four
 
 
@@ -128,10 +131,8 @@ def suppress(
     keep = torch.zeros_like(magnitude, dtype=torch.bool)
     bordered = F.pad(magnitude, (1, 1, 1, 1))
     for index, (down, right) in enumerate(ALONG_GRADIENT):
-        highest = (magnitude >= beside(bordered, down, right)) & (
-            magnitude >= beside(bordered, -down, -right)
-        )
-        keep |= (direction == index) & highest
+        either = torch.maximum(beside(bordered, down, right), beside(bordered, -down, -right))
+        keep |= (direction == index) & (magnitude >= either)
     keep[:, [0, -1]] = False
     keep[:, :, [0, -1]] = False
     return magnitude * keep

@@ -4,7 +4,6 @@ from dataclasses import dataclass, fields
 
 import torch
 import torch.nn.functional as F
-from einops import pack
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -191,7 +190,8 @@ class Generator(nn.Module):
             wide = self.config.semantic_channels > WIDE
             distinct = layout.neighbourhoods(*semantics.shape[-2:]) if wide else None
             parts = [features, first, edge, layout.full if distinct is None else None]
-            stack, _ = pack([part for part in parts if part is not None], "b * h w")
+            # Of one picture, einops.pack would lose that its channels lie side by side.
+            stack = torch.cat([part for part in parts if part is not None], dim=1)
             final, maps, gates = self.semantic_preserving(stack, distinct)
         return Synthesis(
             edge=edge,

@@ -12,6 +12,12 @@ XAVIER_GAIN = 0.02
 LEAK = 0.2
 HEAVY = 2**20  # weights that no processor's cache holds
 FEW = 4  # weights for each value that they act on, above which a map is called small
+FEW_PIXELS = 256  # up to here a product of patches beats a convolution of heavy weights
+
+
+def tracing() -> bool:
+    r"""True while a graph is recorded, which cannot depend on what a layout holds."""
+    return torch.compiler.is_compiling() or torch.jit.is_tracing() or torch.onnx.is_in_onnx_export()
 
 
 def leak_(maps: Float[Tensor, "*b"]) -> Float[Tensor, "*b"]:
@@ -29,30 +35,51 @@ def channels_last(maps: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
 
 
 class Convolution(nn.Conv2d):
-    r"""A convolution; where heavy weights meet a small map, the cheaper order of computing it.
+    r"""A convolution; where heavy weights meet a small map, a cheaper order of computing it.
 
     Spectral normalisation divides the weight by its largest singular value, a pass over all
-    weights and several more for the gradient. Dividing the *result* is the same number. And
-    putting a small map channel by channel is cheaper than putting the weights side by side.
+    weights and several more for the gradient. Dividing the *result* is the same number. And for
+    few pixels a matrix product, which takes the weights as they lie in memory, is cheaper than a
+    convolution, which first copies them into an order of its own.
     """
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h2 w2"]:
         r"""The result, with the bias."""
-        if not (parametrize.is_parametrized(self, "weight") and self.prefers_to_divide(x)):
+        few = x[:, 0].numel() <= FEW_PIXELS
+        spectral = parametrize.is_parametrized(self, "weight")
+        if not (self.is_heavy_for(x) and (few or spectral)):
             return super().forward(x)
-        weight = self.parametrizations.weight.original
-        result = F.conv2d(x.contiguous(), weight, None, self.stride, self.padding)
-        result = result / self.largest_singular_value()
-        return result if self.bias is None else result + rearrange(self.bias, "d -> d 1 1")
+        result = self.product_of_patches(x) if few else self._conv_forward(x, self.stored, None)
+        if spectral:
+            result = result / self.largest_singular_value()
+        if self.bias is None:
+            return result
+        return result + rearrange(self.bias, "d -> d 1 1").to(result.dtype)
 
-    def prefers_to_divide(self, x: Float[Tensor, "b c h w"]) -> bool:
-        r"""True where the result is so much smaller than the weight that dividing it pays."""
-        weights = self.parametrizations.weight.original.numel()
-        return x.device.type == "cpu" and weights > max(HEAVY, FEW * x.numel())
+    @property
+    def stored(self) -> Float[Tensor, "d c y x"]:
+        r"""The weight as it is learned, not divided by its largest singular value."""
+        if parametrize.is_parametrized(self, "weight"):
+            return self.parametrizations.weight.original
+        return self.weight
+
+    def is_heavy_for(self, x: Float[Tensor, "b c h w"]) -> bool:
+        r"""True where the weights are so much more than the map that they decide the cost."""
+        few = max(HEAVY, FEW * x.numel())
+        return x.device.type == "cpu" and not tracing() and self.stored.numel() > few
+
+    def product_of_patches(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h2 w2"]:
+        r"""The convolution as a product of all patches with the stored weights, without bias."""
+        (above, _), (kernel, _), (stride, _) = self.padding, self.kernel_size, self.stride
+        height = (x.shape[2] + 2 * above - kernel) // stride + 1
+        patches = F.unfold(x, self.kernel_size, padding=self.padding, stride=self.stride)
+        patches = rearrange(patches, "b n p -> b p n")
+        result = F.linear(patches, rearrange(self.stored, "d c y x -> d (c y x)"))
+        return rearrange(result, "b (h2 w2) d -> b d h2 w2", h2=height)
 
     def largest_singular_value(self) -> Float[Tensor, ""]:
         r"""As ``spectral_norm`` estimates it, by power iteration in training."""
-        matrix = rearrange(self.parametrizations.weight.original, "d c y x -> d (c y x)")
+        matrix = rearrange(self.stored, "d c y x -> d (c y x)")
         vectors = self.parametrizations.weight[0]
         if self.training:
             with torch.no_grad():

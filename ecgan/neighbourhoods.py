@@ -5,16 +5,18 @@ convolutions. Inside regions all neighbourhoods are alike, so few are distinct. 
 over labels is no multiplication, but a sum of looked-up rows. The same numbers, less work [I].
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import torch
 import torch.nn.functional as F
 from einops import einsum, rearrange
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+CACHED = 2**17  # values of a map that a processor's cache holds, with what is computed of them
 WORTHWHILE = 0.5  # the share of distinct 3 x 3 blocks above which convolving everywhere is better
 
 
@@ -120,6 +122,12 @@ def lookup(
     return rows.sum(rearrange(table, "n (places d) -> (n places) d", places=9))
 
 
+def cached(pixels: Shaped[Tensor, "n c"], *others: Shaped[Tensor, "n *_"]) -> Iterator[tuple]:
+    r"""Some rows of all at a time, so few that what is made of them never leaves the cache."""
+    at_once = max(1, CACHED // pixels.shape[1])
+    return zip(*(rows.split(at_once) for rows in (pixels, *others)), strict=True)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Neighbourhoods:
     r"""What is distinct in a batch of layouts of one size.
@@ -139,11 +147,31 @@ class Neighbourhoods:
     def modulation(
         self, shared: torch.nn.Conv2d, modulation: torch.nn.Conv2d
     ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b c h w"]]:
-        r"""1 + gamma, and beta: the halves of ``modulation(relu(shared(layout)))``, plus one."""
+        r"""The halves of ``modulation(relu(shared(layout)))``: 1 + gamma, and beta."""
+        factor, beta = self.modulation_rows(shared, modulation)
+        return self.spread(factor, self.places_large), self.spread(beta, self.places_large)
+
+    def modulation_rows(
+        self, shared: torch.nn.Conv2d, modulation: torch.nn.Conv2d
+    ) -> tuple[Float[Tensor, "u c"], Float[Tensor, "u c"]]:
+        r"""1 + gamma, and beta, once for each distinct neighbourhood."""
         hidden = F.relu(lookup(self.vectors, shared.weight, self.small) + shared.bias)
         both = lookup(hidden, modulation.weight, self.large) + modulation.bias
         gamma, beta = both.chunk(2, dim=1)
-        return self.spread(1 + gamma, self.places_large), self.spread(beta, self.places_large)
+        return 1 + gamma, beta
+
+    def scale_and_shift(
+        self, x: Float[Tensor, "b c h w"], factor: Float[Tensor, "u c"], shift: Float[Tensor, "u c"]
+    ) -> Float[Tensor, "b c h w"]:
+        r"""``x * factor + shift``, each pixel with its neighbourhood's rows; without gradients."""
+        b, h, w = self.shape
+        pixels = rearrange(x, "b c h w -> (b h w) c")
+        result = pixels.new_empty(pixels.shape, dtype=torch.result_type(x, factor))
+        places = rearrange(self.places_large.entries, "n 1 -> n")
+        for values, rows, out in cached(pixels, places, result):
+            factors, shifts = F.embedding(rows, factor), F.embedding(rows, shift)
+            torch.addcmul(shifts, values.to(out.dtype), factors, out=out)
+        return rearrange(result, "(b h w) c -> b c h w", b=b, h=h, w=w)
 
     def convolve(self, weight: Float[Tensor, "d s 3 3"]) -> Float[Tensor, "b d h w"]:
         r"""A 3 x 3 convolution of the layout."""
@@ -172,7 +200,8 @@ def find(semantics: Float[Tensor, "b s h w"]) -> Neighbourhoods | None:
     vectors = pixels[members(cells, kinds)]
     if (vectors < 0).any():
         return None
-    if not torch.equal(rearrange(F.embedding(cells, vectors), "b h w s -> (b h w) s"), pixels):
+    parts = cached(pixels, rearrange(cells, "b h w -> (b h w)"))
+    if not all(torch.equal(F.embedding(rows, vectors), some) for some, rows in parts):
         return None
     blocks, count = grow(cells, kinds)
     if count > WORTHWHILE * cells.numel():

@@ -29,7 +29,7 @@ class SemanticPreservingModule(nn.Module):
         """
         maps = self._class_maps(F.leaky_relu(stack, LEAK), layout)
         gates = self.gate(maps)
-        gated = maps * rearrange(gates, "b k -> b k 1 1") + maps
+        gated = (maps * rearrange(gates, "b k -> b k 1 1")).add_(maps)
         x = self.from_classes(leak_(gated))
         return torch.tanh(self.to_image(leak_(x))), maps, gates
 

@@ -7,13 +7,8 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ecgan.config import ModelConfig
-from ecgan.layers import convolution, leak_
+from ecgan.layers import convolution, leak_, tracing
 from ecgan.neighbourhoods import Neighbourhoods, find
-
-
-def tracing() -> bool:
-    r"""True while a graph is recorded, which cannot depend on what a layout holds."""
-    return torch.compiler.is_compiling() or torch.jit.is_tracing() or torch.onnx.is_in_onnx_export()
 
 
 class LayoutPyramid:
@@ -66,10 +61,26 @@ class SPADE(nn.Module):
     ) -> Float[Tensor, "b c h w"]:
         r"""Modulate ``x`` by the layout at x's size."""
         height, width = map(int, x.shape[-2:])  # while a trace is recorded they are tensors
+        distinct = layout.neighbourhoods(height, width)
+        if distinct is not None and self.folds():
+            return self._folded(x, distinct)
         parts = self.normalise(x), layout, height, width
         if self.recompute and torch.is_grad_enabled():
             return checkpoint(self._modulated, *parts, use_reentrant=False)
         return self._modulated(*parts)
+
+    def folds(self) -> bool:
+        r"""True where normalisation is a fixed factor and shift a channel, and no gradient needed.
+
+        They are then folded into each distinct gamma and beta, before these are spread out.
+        """
+        return not (self.training or torch.is_grad_enabled())
+
+    def _folded(self, x: Tensor, distinct: Neighbourhoods) -> Tensor:
+        factor, beta = distinct.modulation_rows(self.shared, self.modulation)
+        norm = self.normalise
+        factor = factor * torch.rsqrt(norm.running_var + norm.eps)
+        return distinct.scale_and_shift(x, factor, beta - factor * norm.running_mean)
 
     def _modulated(self, normalised: Tensor, layout: LayoutPyramid, height: int, width: int):
         factor, beta = self.modulate(layout, height, width)
@@ -113,4 +124,4 @@ class SPADEResBlock(nn.Module):
         r"""Features of the same size with ``channels_out`` channels."""
         shortcut = self.conv_s(self.norm_s(x, layout)) if self.learned_shortcut else x
         x = self.conv_0(leak_(self.norm_0(x, layout)))
-        return shortcut + self.conv_1(leak_(self.norm_1(x, layout)))
+        return self.conv_1(leak_(self.norm_1(x, layout))).add_(shortcut)

@@ -37,11 +37,13 @@ def test_the_signs_that_chapter_08_reads() -> None:
 
 @pytest.mark.parametrize("fault", ["healthy", "shifted labels"])
 def test_todays_code_starts_as_the_recording_does(fault: str) -> None:
+    r"""Five steps of Adam carry the rounding of another processor into the second digit."""
     run, recorded = failures.run(fault, steps=5), failures.recorded()[fault]
     assert run.steps.tolist() == recorded.steps[:2].tolist() == [1, 5]
     for name in ("real", "made", "distance"):
         now, then = getattr(run, name), getattr(recorded, name)[:2]
-        torch.testing.assert_close(now, then, rtol=0.02, atol=0.02)
+        torch.testing.assert_close(now[0], then[0], rtol=1e-3, atol=1e-5)
+        torch.testing.assert_close(now[1], then[1], rtol=0, atol=0.04)
 
 
 @pytest.mark.parametrize("fault", list(failures.FAULTS))

@@ -2,6 +2,7 @@ r"""Every fast path against its naive form: values and gradients, on every kind 
 
 from copy import deepcopy
 from dataclasses import replace
+from unittest import mock
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from ecgan import Discriminator, Generator, ModelConfig, preset
 from ecgan.data import toy
 from ecgan.discriminator import judge
 from ecgan.generator import WIDE
-from ecgan.layers import channels_last, convolution
+from ecgan.layers import Convolution, channels_last, convolution
 from ecgan.layouts import instance_boundaries, one_hot
 from ecgan.layouts import semantics as make_semantics
 from ecgan.neighbourhoods import WORTHWHILE, find, number
@@ -180,22 +181,37 @@ def test_numbers_fit_in_64_bits_however_many_kinds_there_are():
 
 @each_dtype
 @pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("kernel", [1, 3])
-def test_heavy_weights_divide_the_result(dtype, training, kernel, monkeypatch):
+@pytest.mark.parametrize("few_pixels", [0, 2 * 5 * 3])
+@pytest.mark.parametrize(
+    "shape",
+    [{"kernel": 3}, {"kernel": 1, "bias": False}, {"kernel": 4, "stride": 2, "padding": 2}],
+    ids=str,
+)
+@pytest.mark.parametrize("spectral", [True, False])
+def test_heavy_weights(dtype, training, few_pixels, shape, spectral, monkeypatch):
     r"""Also twice in a row: the first pass's gradient outlives the second's power iteration."""
     torch.manual_seed(3)
-    conv = convolution(12, 10, kernel=kernel, bias=kernel == 3, spectral=True).to(dtype)
+    conv = convolution(12, 10, spectral=spectral, **shape).to(dtype)
     with torch.no_grad():
         for parameter in conv.parameters():
             parameter.normal_()
     naive = deepcopy(conv)
-    x = channels_last(torch.randn(1, 12, 2, 3, dtype=dtype)).requires_grad_()
+    naive.is_heavy_for = lambda x: False
+    x = channels_last(torch.randn(2, 12, 5, 3, dtype=dtype)).requires_grad_()
     conv.train(training), naive.train(training)
+    for name, value in {"HEAVY": 0, "FEW": 0, "FEW_PIXELS": few_pixels}.items():
+        monkeypatch.setattr(f"ecgan.layers.{name}", value)
+    ways = {
+        way: mock.create_autospec(getattr(Convolution, way), side_effect=getattr(Convolution, way))
+        for way in ("product_of_patches", "largest_singular_value")
+    }
+    for way, spy in ways.items():
+        monkeypatch.setattr(Convolution, way, spy)
     expected = naive(x) + naive(2 * x)
-    monkeypatch.setattr("ecgan.layers.HEAVY", 0)
-    monkeypatch.setattr("ecgan.layers.FEW", 1)
-    assert conv.prefers_to_divide(x)
+    assert not any(spy.called for spy in ways.values())
     found = conv(x) + conv(2 * x)
+    assert ways["product_of_patches"].called == bool(few_pixels)
+    assert ways["largest_singular_value"].called == spectral
     probe = torch.randn_like(expected)
     mine = torch.autograd.grad((found * probe).sum(), [x, *conv.parameters()])
     other = torch.autograd.grad((expected * probe).sum(), [x, *naive.parameters()])
@@ -205,13 +221,14 @@ def test_heavy_weights_divide_the_result(dtype, training, kernel, monkeypatch):
         assert error < TOLERANCE[dtype]
 
 
-def test_light_weights_and_large_maps_are_divided_themselves():
+def test_light_weights_and_large_maps_are_convolved():
     r"""So the toy networks, with weights that fit into a cache, compute as they always did."""
     light, heavy = (convolution(n, n, spectral=True) for n in (128, 512))
-    assert not light.prefers_to_divide(torch.ones(1, 128, 2, 2))
-    assert heavy.prefers_to_divide(torch.ones(1, 512, 16, 16))
-    assert not heavy.prefers_to_divide(torch.ones(1, 512, 64, 64))
-    assert not heavy.prefers_to_divide(torch.ones(1, 512, 16, 16, device="meta"))
+    assert not light.is_heavy_for(torch.ones(1, 128, 2, 2))
+    assert heavy.is_heavy_for(torch.ones(1, 512, 16, 16))
+    assert not heavy.is_heavy_for(torch.ones(1, 512, 64, 64))
+    assert not heavy.is_heavy_for(torch.ones(1, 512, 16, 16, device="meta"))
+    assert convolution(512, 512).is_heavy_for(torch.ones(1, 512, 16, 16))
 
 
 def test_a_layout_is_looked_up_in_16_bits_too():
@@ -224,11 +241,55 @@ def test_a_layout_is_looked_up_in_16_bits_too():
     assert torch.equal(found.places_large.entries, find(layout).places_large.entries)
 
 
-def test_a_pixels_channels_lie_side_by_side():
-    config = ModelConfig(classes=9, instance_boundaries=True, height=SIDE, width=SIDE)
-    labels = rectangles(2, 9)
+@pytest.mark.parametrize("batch", [1, 2])
+def test_a_pixels_channels_lie_side_by_side(batch):
+    r"""From the layout to the last maps, also where one picture's order of memory is ambiguous."""
+    classes = 2 * WIDE
+    config = ModelConfig(
+        classes=classes, instance_boundaries=True, height=SIDE, width=SIDE, base_channels=4,
+        spade_hidden=6,
+    )  # fmt: skip
+    labels = rectangles(batch, classes)
     layout = make_semantics(labels, labels, config=config)
-    assert layout.is_contiguous(memory_format=torch.channels_last)
+    with torch.no_grad():
+        made = Generator(config).eval()(layout)
+    for maps in (layout, made.features, made.first, made.class_maps, made.final):
+        assert maps.is_contiguous(memory_format=torch.channels_last)
+
+
+@each_layout
+@each_dtype
+@pytest.mark.parametrize(("batch", "instances"), [(1, True), (3, False)])
+def test_normalisation_is_folded_into_the_modulation(kind, dtype, batch, instances, monkeypatch):
+    torch.manual_seed(6)
+    monkeypatch.setattr("ecgan.neighbourhoods.CACHED", 1000)  # so that there is more than one part
+    monkeypatch.setattr("ecgan.neighbourhoods.WORTHWHILE", 1)  # and noise is looked up too
+    layout = semantics(kind, batch=batch, classes=9, instances=instances).to(dtype)
+    config = ModelConfig(classes=9, instance_boundaries=instances, spade_hidden=6)
+    spade = awake(SPADE(5, config=config)).to(dtype)
+    spade.normalise.running_mean.normal_()
+    spade.normalise.running_var.uniform_(0.5, 2)
+    spade.eval()
+    x = torch.randn(batch, 5, SIDE, SIDE, dtype=dtype)
+    assert not spade.folds()  # a gradient may be asked for
+    with torch.no_grad():
+        assert spade.folds()
+        assert not spade.train().folds()
+        found = spade.eval()(x, LayoutPyramid(layout))
+        monkeypatch.setattr(SPADE, "_folded", None)
+        expected = spade(x, LayoutPyramid(layout, gather=False))
+    error = (found - expected).abs().max() / expected.abs().max()
+    assert error < TOLERANCE[dtype]
+
+
+def test_a_pixel_that_is_no_label_is_found_wherever_it_lies(monkeypatch):
+    monkeypatch.setattr("ecgan.neighbourhoods.CACHED", 9 * SIDE)  # a row of pixels at a time
+    layout = semantics("regions", batch=1, classes=9, instances=False)
+    assert find(layout) is not None
+    for row in (0, SIDE // 2, SIDE - 1):
+        other = layout.clone()
+        other[0, 0, row, -1] += 1  # its number is the same, for the first class counts as 0
+        assert find(other) is None
 
 
 def test_a_layout_that_needs_gradients_or_is_soft_is_convolved():

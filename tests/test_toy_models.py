@@ -233,8 +233,8 @@ def test_settling_makes_statistics_and_norms_the_weights_own(few_scenes):
     settle(generator, labels)
     assert not generator.training
     seen = []
-    norm = generator.encoder.blocks[-1].norm_0.normalise
-    norm.register_forward_hook(lambda module, inputs, output: seen.append(output))
+    norm = generator.encoder.blocks[-1].norm_0
+    norm.register_forward_pre_hook(lambda spade, inputs: seen.append(spade.normalise(inputs[0])))
     synthesize(generator, labels)
     assert seen[0].mean().abs() < 1  # before, it was about -50
     assert 0.3 < seen[0].std() < 5

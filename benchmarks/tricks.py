@@ -1,4 +1,6 @@
-r"""What each trick is worth: a training step without it over a step with all, interleaved.
+r"""What each trick is worth: the time without it over the time with all, interleaved.
+
+The time is that of a training step, or of a synthesis where a trick serves only that.
 
 `python benchmarks/tricks.py` prints the ratios and appends its rows to `results/tricks.jsonl`.
 """
@@ -11,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import torch.nn.functional as F
-from bench import about, seconds
+from bench import about, seconds, synthesis
 from cases import CASES, make_batch
 from reference import NEW_MAPS, NaiveDiscriminator, patched
 
@@ -56,7 +58,11 @@ TRICKS = {
         for module in ("generator", "discriminator", "losses.objective")
     ],
     "results divided, not weights": [("ecgan.layers.HEAVY", math.inf)],
+    "few pixels, one product": [("ecgan.layers.FEW_PIXELS", 0)],
     "maps written over": NEW_MAPS,
+}
+OF_SYNTHESIS = {
+    "synthesis: normalisation folded": [("ecgan.spade.SPADE.folds", lambda spade: False)]
 }
 
 
@@ -66,7 +72,7 @@ def measure(case: str, *, repeats: int, layouts: Path | None) -> list[dict]:
     whole = Trainer(config=config)
     apart = replace(config, training=replace(config.training, simultaneous=False))
     alternating = Trainer(config=apart)
-    ratios = {name: [] for name in ("both updates from one pass", *TRICKS)}
+    ratios = {name: [] for name in ("both updates from one pass", *TRICKS, *OF_SYNTHESIS)}
     for number in range(repeats + 1):
         batch = make_batch(CASES[case], layouts, number=number)
         base = seconds(whole.step, batch)
@@ -75,13 +81,17 @@ def measure(case: str, *, repeats: int, layouts: Path | None) -> list[dict]:
             base = seconds(whole.step, batch)
             with patched(*targets):
                 ratios[name].append(seconds(whole.step, batch) / base)
+        for name, targets in OF_SYNTHESIS.items():
+            base = synthesis(whole.generator, batch.semantics)
+            with patched(*targets):
+                ratios[name].append(synthesis(whole.generator, batch.semantics) / base)
     return [
         {
             "metric": name,
             "value": statistics.median(values[1:]),
             "spread": [min(values[1:]), max(values[1:])],
             "repeats": repeats,
-            "protocol": "a step without the trick / a step with all, interleaved",
+            "protocol": "seconds without the trick / with all, interleaved",
         }
         for name, values in ratios.items()
     ]
@@ -99,7 +109,7 @@ def main(arguments: list[str] | None = None) -> list[dict]:
         layouts = chosen.layouts if case == "183 classes" else None
         for row in measure(case, repeats=chosen.repeats, layouts=layouts):
             low, high = row["spread"]
-            print(f"{case:14}{row['metric']:28}{row['value']:6.2f}   {low:.2f} to {high:.2f}")
+            print(f"{case:14}{row['metric']:34}{row['value']:6.2f}   {low:.2f} to {high:.2f}")
             done.append(about(case, layouts=layouts) | row)
     records.append(chosen.results, done)
     return done

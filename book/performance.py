@@ -228,8 +228,9 @@ def modules(parts: list[dict]) -> str:
     r"""Work and traffic of a synthesis by part."""
     text = (
         "\n## What costs what\n\nOne synthesis of a batch, by part: counted work, and bytes read "
-        "and written by all operations. A part whose bytes take longer than its work is bound by "
-        "memory, and no faster multiplication helps it.\n\n"
+        "and written by all operations, also those that never leave the processor's cache. A part "
+        "whose bytes would take longer than its work if all went to memory is called bound by "
+        "memory: no faster multiplication helps it.\n\n"
     )
     rate = find(parts, case="machine", metric="convolution fp32")["value"]
     copy = find(parts, case="machine", metric="copy")["value"]

@@ -29,7 +29,7 @@ RESULTS = Path(__file__).parent / "results" / "speed.jsonl"
 REAL = "183 classes"  # the case that --layouts is for
 SYNTHESES = 4  # for each step: they are short, and what is short is noisy
 PROTOCOLS = {
-    "time": "ours / released, interleaved in one process, a batch a repeat, median and range",
+    "time": "ours / released, interleaved in one process, a batch after another, median and range",
     "peak": "largest resident memory of a process of its own after two steps, ours / released",
 }
 
@@ -82,9 +82,10 @@ def compare(case: str, *, repeats: int, layouts: Path | None) -> dict[str, list[
     chosen = CASES[case]
     released = ReleasedTrainer(chosen.config())
     ours = {name: Trainer(config=chosen.config(name)) for name in ("fp32", "bf16")}
+    pairs: dict[str, list[list[float]]] = {metric: [] for metric in METRICS[:3]}
     for number in range(repeats + 1):
-        if number < 2:  # the first repeat warms up
-            pairs: dict[str, list[list[float]]] = {metric: [] for metric in METRICS[:3]}
+        if number == 1:  # what came before warmed up
+            pairs = {metric: [] for metric in pairs}
         batch = make_batch(CASES[case], layouts, number=number)
         plain = map_by_map(batch)
         theirs = seconds(released.step, plain)

@@ -51,7 +51,7 @@ class NaiveSPADE(nn.Module):
 
 
 def divide_the_weights(network: nn.Module) -> None:
-    r"""Spectral normalisation of ``network`` as it is usually computed."""
+    r"""Spectral normalisation and heavy convolutions of ``network`` as they usually are."""
     for part in network.modules():
         if isinstance(part, Convolution):
             part.is_heavy_for = lambda x: False

@@ -75,9 +75,9 @@ more. But `(W / s) * x` is `(W * x) / s`. `Convolution` in `ecgan/layers.py` div
 where it is so much smaller.
 
 **Few pixels are a product.** A convolution first copies its weights into an order of its own.
-Over many pixels that costs nothing; for nine million weights and at most 256 pixels it is most of
-the time. There the patches are laid out instead, and one matrix product takes the weights as they
-lie.
+Over many pixels that costs next to nothing; for nine million weights it shows at 16 by 16 pixels,
+and at 8 by 8 it is most of the time. There the patches are laid out instead, and one matrix product
+takes the weights as they lie.
 
 **Fold what is fixed.** While a picture is only synthesised, batch norm is one factor and one
 shift a channel. They are multiplied into each distinct $1 + \\gamma$ and $\\beta$, a few
@@ -109,8 +109,8 @@ come out are the same to the bit.
 
 What each of them is worth by itself: a training step without it, over a step with all of them,
 or a synthesis where the line says so.
-Below 1 the trick costs more than it saves in that case; on a machine with other work the third
-decimal means nothing.
+Below 1 the trick costs more than it saves in that case. A line whose range holds 1 shows neither:
+the machine had other work.
 
 """
 GPU = """

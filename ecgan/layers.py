@@ -16,8 +16,13 @@ FEW_PIXELS = 256  # up to here a product of patches beats a convolution of heavy
 
 
 def tracing() -> bool:
-    r"""True while a graph is recorded, which cannot depend on what a layout holds."""
+    r"""True while a graph is recorded, which must not depend on what goes in."""
     return torch.compiler.is_compiling() or torch.jit.is_tracing() or torch.onnx.is_in_onnx_export()
+
+
+def has_few_pixels(x: Float[Tensor, "b c h w"]) -> bool:
+    r"""True where all pixels of a batch together are few."""
+    return x[:, 0].numel() <= FEW_PIXELS
 
 
 def leak_(maps: Float[Tensor, "*b"]) -> Float[Tensor, "*b"]:
@@ -45,11 +50,13 @@ class Convolution(nn.Conv2d):
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h2 w2"]:
         r"""The result, with the bias."""
-        few = x[:, 0].numel() <= FEW_PIXELS
         spectral = parametrize.is_parametrized(self, "weight")
-        if not (self.is_heavy_for(x) and (few or spectral)):
+        if not (self.is_heavy_for(x) and (spectral or has_few_pixels(x))):
             return super().forward(x)
-        result = self.product_of_patches(x) if few else self._conv_forward(x, self.stored, None)
+        if has_few_pixels(x):
+            result = self.product_of_patches(x)
+        else:
+            result = self._conv_forward(x, self.stored, None)
         if spectral:
             result = result / self.largest_singular_value()
         if self.bias is None:
@@ -65,8 +72,9 @@ class Convolution(nn.Conv2d):
 
     def is_heavy_for(self, x: Float[Tensor, "b c h w"]) -> bool:
         r"""True where the weights are so much more than the map that they decide the cost."""
-        few = max(HEAVY, FEW * x.numel())
-        return x.device.type == "cpu" and not tracing() and self.stored.numel() > few
+        if x.device.type != "cpu" or tracing():
+            return False
+        return self.stored.numel() > max(HEAVY, FEW * x.numel())
 
     def product_of_patches(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h2 w2"]:
         r"""The convolution as a product of all patches with the stored weights, without bias."""

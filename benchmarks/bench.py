@@ -21,8 +21,8 @@ import torch
 from cases import CASES, METRICS, make_batch
 from reference import ReleasedTrainer
 
-from ecgan import records
-from ecgan.losses.objective import Batch
+from ecgan.files import records
+from ecgan.method.batch import Batch
 from ecgan.training import Trainer
 
 RESULTS = Path(__file__).parent / "results" / "speed.jsonl"

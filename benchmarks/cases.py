@@ -7,9 +7,9 @@ import torch
 
 from ecgan.config import Config, DataConfig, LossConfig, ModelConfig, TrainingConfig
 from ecgan.data import toy
-from ecgan.edges import TOY, edge_maps
-from ecgan.layouts import semantics
-from ecgan.losses.objective import Batch
+from ecgan.method.batch import Batch
+from ecgan.method.edges import TOY, edge_maps
+from ecgan.method.layouts import semantics
 from ecgan.synthesis import read_layout
 
 # The terms both sides share, at the released weights; what is the same on both sides is left out.

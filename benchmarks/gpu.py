@@ -15,9 +15,9 @@ import torch
 from bench import about
 from cases import CASES, Case, make_batch
 
-from ecgan import records
-from ecgan.losses.objective import Batch
-from ecgan.spade import LayoutPyramid
+from ecgan.files import records
+from ecgan.method.batch import Batch
+from ecgan.method.spade import LayoutPyramid
 from ecgan.training import Trainer
 from ecgan.training.machine import Machine
 

@@ -21,14 +21,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode, flop_registry
 from torch.utils.module_tracker import ModuleTracker
 
-from ecgan import records
-from ecgan.checkpoint import shipped
-from ecgan.config import preset
 from ecgan.data import toy
-from ecgan.edges import TOY, edge_maps
-from ecgan.layers import channels_last
-from ecgan.spade import LayoutPyramid
+from ecgan.files import records
+from ecgan.method.edges import TOY, edge_maps
+from ecgan.method.layers import channels_last
+from ecgan.method.spade import LayoutPyramid
+from ecgan.presets import preset
 from ecgan.training import Trainer, toy_batches
+from ecgan.weights.checkpoint import shipped
 
 RESULTS = Path(__file__).parent / "results" / "parts.jsonl"
 PARTS = {
@@ -110,7 +110,7 @@ def shares(layouts: Path | None) -> list[dict]:
     case, count = CASES["183 classes"], 12
     batches = [make_batch(case, layouts, number=number).semantics for number in range(count)]
     pyramid, found = LayoutPyramid(torch.cat(batches)), []
-    with patch("ecgan.neighbourhoods.WORTHWHILE", 1):
+    with patch("ecgan.fast.neighbourhoods.WORTHWHILE", 1):
         for side in (256, 128, 64, 32, 16):
             distinct = pyramid.neighbourhoods(side, side)
             share = distinct.places_large.size / (count * side * side)

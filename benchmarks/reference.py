@@ -14,12 +14,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ecgan.config import Config, ModelConfig
-from ecgan.discriminator import Discriminator, half
-from ecgan.generator import Generator, Synthesis
-from ecgan.layers import LEAK, Convolution, convolution
-from ecgan.losses.adversarial import feature_matching, hinge_discriminator, hinge_generator
-from ecgan.losses.objective import Batch
-from ecgan.spade import SPADE, LayoutPyramid
+from ecgan.method.batch import Batch
+from ecgan.method.discriminator import Discriminator, half
+from ecgan.method.generator import Generator, Synthesis
+from ecgan.method.layers import LEAK, Convolution, convolution
+from ecgan.method.losses.adversarial import feature_matching, hinge_discriminator, hinge_generator
+from ecgan.method.spade import SPADE, LayoutPyramid
 
 
 class ResizedEachTime(LayoutPyramid):

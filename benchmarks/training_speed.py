@@ -14,14 +14,15 @@ from pathlib import Path
 
 import torch
 
-from ecgan import records
-from ecgan.config import Config, DataConfig, ModelConfig, preset
+from ecgan.config import Config, DataConfig, ModelConfig
 from ecgan.data import toy
-from ecgan.edges import TOY, edge_maps
-from ecgan.layouts import semantics
-from ecgan.losses.objective import Batch
-from ecgan.losses.vgg import VGG19
-from ecgan.segmenter import UNet
+from ecgan.files import records
+from ecgan.method.batch import Batch
+from ecgan.method.edges import TOY, edge_maps
+from ecgan.method.layouts import semantics
+from ecgan.presets import preset
+from ecgan.readers.segmenter import UNet
+from ecgan.readers.vgg import VGG19
 from ecgan.training import Trainer
 from ecgan.training.machine import Machine, find_machine
 

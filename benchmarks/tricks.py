@@ -17,9 +17,9 @@ from bench import about, seconds, synthesis
 from cases import CASES, make_batch
 from reference import NEW_MAPS, NaiveDiscriminator, patched
 
-from ecgan import records
-from ecgan.neighbourhoods import Rows
-from ecgan.spade import LayoutPyramid
+from ecgan.fast.neighbourhoods import Rows
+from ecgan.files import records
+from ecgan.method.spade import LayoutPyramid
 from ecgan.training import Trainer
 
 RESULTS = Path(__file__).parent / "results" / "tricks.jsonl"
@@ -47,22 +47,22 @@ def as_they_come(maps):
     return maps
 
 
-PYRAMID = "ecgan.generator.LayoutPyramid"
+PYRAMID = "ecgan.method.generator.LayoutPyramid"
 TRICKS = {
     "distinct neighbourhoods": [(PYRAMID, partial(LayoutPyramid, gather=False))],
-    "the gradient gathers too": [("ecgan.neighbourhoods.Rows.sum", scattered)],
-    "a wide layout looked up": [("ecgan.generator.WIDE", 1000)],
+    "the gradient gathers too": [("ecgan.fast.neighbourhoods.Rows.sum", scattered)],
+    "a wide layout looked up": [("ecgan.method.generator.WIDE", 1000)],
     "judged together": [("ecgan.training.Trainer._judge", judged_apart)],
     "channels side by side": [
         (f"ecgan.{module}.channels_last", as_they_come)
         for module in ("generator", "discriminator", "losses.objective")
     ],
-    "results divided, not weights": [("ecgan.layers.HEAVY", math.inf)],
-    "few pixels, one product": [("ecgan.layers.FEW_PIXELS", 0)],
+    "results divided, not weights": [("ecgan.method.layers.HEAVY", math.inf)],
+    "few pixels, one product": [("ecgan.method.layers.FEW_PIXELS", 0)],
     "maps written over": NEW_MAPS,
 }
 OF_SYNTHESIS = {
-    "synthesis: normalisation folded": [("ecgan.spade.SPADE.folds", lambda spade: False)]
+    "synthesis: normalisation folded": [("ecgan.method.spade.SPADE.folds", lambda spade: False)]
 }
 
 

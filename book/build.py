@@ -23,7 +23,7 @@ FILLED_BY = BUILD / "cache-filled-by"
 def fingerprint() -> str:
     r"""A hash of all that a chapter's outputs depend on besides the chapter itself."""
     package = (path for path in (ROOT / "ecgan").rglob("*") if "__pycache__" not in path.parts)
-    experiments = ROOT / "experiments"  # what chapter 10 reads
+    experiments = ROOT / "ecgan" / "experiments"  # what chapter 10 reads
     read = [*experiments.glob("*.yaml"), *experiments.glob("results/*/*.jsonl")]
     read += (ROOT / "benchmarks").glob("results/*.jsonl")  # and chapter 09
     digest = hashlib.sha256(sys.version.encode())

@@ -2,10 +2,10 @@ r"""Draws `_static/overview.png`: a held-out layout and what the toy generator m
 
 from pathlib import Path
 
-from ecgan.checkpoint import shipped
 from ecgan.data import toy
-from ecgan.figures import layout_rgb, strip, to_rgb, use_style
 from ecgan.synthesis import synthesize
+from ecgan.teaching.figures import layout_rgb, strip, to_rgb, use_style
+from ecgan.weights.checkpoint import shipped
 
 PICTURE = Path(__file__).parent / "_static" / "overview.png"
 SCENE = 9

@@ -22,12 +22,12 @@ from einops import rearrange
 from filelock import FileLock
 from torch import Tensor, nn
 
-from ecgan.checkpoint import WEIGHTS, shipped
 from ecgan.data import toy
-from ecgan.export import ExportError, export_module, folded, spectral_scales, store_half
-from ecgan.generator import AttentionGuidedEdgeTransfer, Generator
-from ecgan.layouts import semantics
+from ecgan.method.generator import AttentionGuidedEdgeTransfer, Generator
+from ecgan.method.layouts import semantics
 from ecgan.synthesis import synthesize
+from ecgan.weights.checkpoint import WEIGHTS, shipped
+from ecgan.weights.onnx import ExportError, export_module, folded, spectral_scales, store_half
 
 ROOT = Path(__file__).resolve().parent.parent
 GENERATED = Path(__file__).parent / "_static" / "paint" / "generated"

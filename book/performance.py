@@ -51,7 +51,7 @@ distinct, as in the coarsest layers or in noise, they are convolved as before.
 **A gather's gradient can be a gather.** Where rows are handed out to many pixels, the gradient
 adds up what comes back. Scattering into the rows is slow on a CPU. Sorting the pixels by their
 row once turns the gradient into sums of rows that lie ready, which is `Rows` in
-`ecgan/neighbourhoods.py`.
+`ecgan/fast/neighbourhoods.py`.
 
 **A convolution over one-hot labels is a lookup.** With 183 classes the layout is most of what
 the semantic preserving module convolves. Its share is looked up instead; the other channels are
@@ -71,8 +71,8 @@ for the numbers were right. One asserts the order now.
 **Divide the small thing.** Spectral normalisation divides a weight by its largest singular value.
 For 1024 to 1024 channels the weight has nine million entries, and the map that it meets, of 16 by
 16 pixels, a quarter of a million. `W / s` is a pass over all the weights, and its gradient several
-more. But `(W / s) * x` is `(W * x) / s`. `Convolution` in `ecgan/layers.py` divides the result
-where it is so much smaller.
+more. But `(W / s) * x` is `(W * x) / s`. `Convolution` in `ecgan/method/layers.py` divides the
+result where it is so much smaller.
 
 **Few pixels are a product.** A convolution first copies its weights into an order of its own.
 Over many pixels that costs next to nothing; for nine million weights it shows at 16 by 16 pixels,

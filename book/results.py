@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ecgan.comparison import (
+from ecgan.experiments.comparison import (
     EXPERIMENTS,
     NOT_RUN,
     Effect,
@@ -15,7 +15,7 @@ from ecgan.comparison import (
     read_rows,
     values,
 )
-from ecgan.grid import read_grid
+from ecgan.experiments.grid import read_grid
 
 BOOK = Path(__file__).resolve().parent
 PAGE = BOOK / "results.md"
@@ -50,7 +50,7 @@ ADDED = {
     "whole": "+ scales: the whole",
 }
 QUESTIONS = ("edge_targets", "layouts", "temperature", "label_loss", "budget")
-NOTICE = "<!-- Written by book/results.py from experiments/results: run that again. -->\n"
+NOTICE = "<!-- Written by book/results.py from ecgan/experiments/results: run that again. -->\n"
 
 
 def text(name: str) -> str:

@@ -2,7 +2,7 @@ r"""Fetch CMP facades: python data_scripts/facades.py FOLDER"""
 
 import sys
 
-from ecgan.__main__ import main
+from ecgan.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main(["fetch", "facades", *sys.argv[1:]]))

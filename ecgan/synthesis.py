@@ -9,14 +9,14 @@ from jaxtyping import Float
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
-from ecgan.generator import Generator, Synthesis
-from ecgan.layouts import LayoutError, semantics
+from ecgan.method.generator import Generator, Synthesis
+from ecgan.method.layouts import LayoutError, semantics
 
 
 def synthesize(generator: Generator, labels: Tensor, instances: Tensor | None = None) -> Synthesis:
     r"""Pictures of a layout ``h w`` or of a batch ``b h w``, without gradients.
 
-    Raises :class:`ecgan.layouts.LayoutError` as :func:`ecgan.layouts.semantics` does.
+    Raises :class:`ecgan.method.layouts.LayoutError` as :func:`ecgan.method.layouts.semantics` does.
     """
     if labels.ndim == 2:
         labels = rearrange(labels, "h w -> 1 h w")
@@ -34,14 +34,14 @@ def synthesize(generator: Generator, labels: Tensor, instances: Tensor | None = 
 def read_layout(path: str | Path, *, height: int, width: int) -> Tensor:
     r"""A label PNG (grey ids, or a palette file whose indices are ids) as ``1 h w``, resized.
 
-    Raises :class:`ecgan.layouts.LayoutError` for a file that is no image or a colour picture.
+    Raises :class:`LayoutError` for a file that is no image or a colour picture.
     """
     try:
         with Image.open(path) as image:
             if image.mode not in ("L", "P", "I", "I;16", "1"):
                 raise LayoutError(
                     f"{path} is a colour picture (mode {image.mode}); a label map is a grey or "
-                    f"palette PNG of ids: convert it with ecgan.layouts.from_colors"
+                    f"palette PNG of ids: convert it with ecgan.method.layouts.from_colors"
                 )
             resized = image.resize((width, height), Image.Resampling.NEAREST)
             return rearrange(torch.from_numpy(np.array(resized).astype(np.int64)), "h w -> 1 h w")

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ecgan.config import Config
 from ecgan.data import toy
-from ecgan.data.folders import FolderDataset
+from ecgan.data.folders.dataset import FolderDataset
 
 AT_ONCE = 64
 Thing = TypeVar("Thing")

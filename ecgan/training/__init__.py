@@ -1,10 +1,10 @@
 r"""Training: one step, the loop, and runs that survive being killed (chapter 09)."""
 
-from ecgan.training.batches import toy_batches
+from ecgan.data.source import toy_batches
+from ecgan.files.whole import RunError
 from ecgan.training.loop import History, train
 from ecgan.training.machine import Machine, Processes
 from ecgan.training.run import Outcome, fit
-from ecgan.training.safe import RunError
 from ecgan.training.settings import RunSettings
 from ecgan.training.trainer import Trainer, linear_decay
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.optim.swa_utils import update_bn
 
-from ecgan.generator import Generator
+from ecgan.method.generator import Generator
 
 
 def settle(generator: Generator, layouts: Iterable[Tensor]) -> None:

@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
-from ecgan.records import versions
-from ecgan.training.safe import (
+from ecgan.files.records import versions
+from ecgan.files.whole import (
     DamagedFolder,
     RunError,
     check_folder,

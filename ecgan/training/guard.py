@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
-from ecgan.losses.finite import NonFiniteLoss
-from ecgan.losses.objective import Terms
+from ecgan.method.losses.finite import NonFiniteLoss
+from ecgan.method.losses.objective import Terms
 
 
 class NonFiniteGradient(NonFiniteLoss):

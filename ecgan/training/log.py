@@ -9,14 +9,14 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
 
-from ecgan import records
 from ecgan.data import toy
-from ecgan.generator import Generator
-from ecgan.layouts import colorize
-from ecgan.losses.objective import Batch
+from ecgan.files import records
+from ecgan.files.whole import RunError, explained, write_file
+from ecgan.method.batch import Batch
+from ecgan.method.generator import Generator
+from ecgan.method.layouts import colorize
 from ecgan.synthesis import to_bytes
 from ecgan.training.machine import MachineError
-from ecgan.training.safe import RunError, explained, write_file
 
 
 class Log:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from tqdm import tqdm
 
 from ecgan.config import Number
-from ecgan.losses.objective import Batch, Terms
-from ecgan.progress import quiet
+from ecgan.files.progress import quiet
+from ecgan.method.batch import Batch
+from ecgan.method.losses.objective import Terms
 from ecgan.training.trainer import Trainer
 
 

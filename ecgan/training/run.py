@@ -9,21 +9,21 @@ from typing import Literal
 
 from torch import nn
 
-from ecgan.checkpoint import as_bytes
 from ecgan.config import Config, Number
-from ecgan.generator import Generator
-from ecgan.losses.finite import NonFiniteLoss
-from ecgan.records import commit, versions
+from ecgan.data.source import Source
+from ecgan.files.records import commit, versions
+from ecgan.files.whole import RunError, sweep, write_file
+from ecgan.method.generator import Generator
+from ecgan.method.losses.finite import NonFiniteLoss
 from ecgan.training.average import settled
-from ecgan.training.batches import Source
 from ecgan.training.checkpoints import Checkpoints, read_state, restore, snapshot
 from ecgan.training.log import Log, write_sheet
 from ecgan.training.loop import History, images_per_step, train
 from ecgan.training.machine import Machine, find_machine
-from ecgan.training.safe import RunError, sweep, write_file
 from ecgan.training.settings import RunSettings, as_json, differences
 from ecgan.training.signals import stop_signals
 from ecgan.training.trainer import Trainer
+from ecgan.weights.checkpoint import as_bytes
 
 EXAMPLES = 6
 RESULT = "generator.safetensors"
@@ -208,7 +208,7 @@ def fit(
     to use: generator.safetensors. ``data`` is the folder of the data set, None for the toy world.
     On a CPU a run that was killed, at any moment, ends with the same weights, bit by bit, as one
     that was not. Raises :class:`RunError` for a folder that cannot be used or a disk that is full,
-    and :class:`ecgan.losses.NonFiniteLoss` at the first number that is none; the last good
+    and :class:`ecgan.method.losses.NonFiniteLoss` at the first number that is none; the last good
     checkpoint stays.
     """
     start, settings = time.perf_counter(), settings or RunSettings()

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from ecgan.config import Config, Number
-from ecgan.data.batches import folder_batches
-from ecgan.data.folders import FolderDataset
-from ecgan.layouts import IGNORE
-from ecgan.progress import quiet
-from ecgan.segmenter import frozen
+from ecgan.data.folders.batches import folder_batches
+from ecgan.data.folders.dataset import FolderDataset
+from ecgan.files.progress import quiet
+from ecgan.method.layouts import IGNORE
+from ecgan.readers.segmenter import frozen
 
 COUNTED = 200  # layouts looked at for the classes' weights
 Pairs = Iterator[tuple[Tensor, Tensor]]

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 
 from ecgan.config import Config, ConfigError, Number
-from ecgan.training.batches import Edges
+from ecgan.data.source import Edges
 
 
 @dataclass(frozen=True, kw_only=True)

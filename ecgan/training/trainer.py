@@ -7,10 +7,11 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ecgan.config import Config, TrainingConfig
-from ecgan.discriminator import Discriminator, judge
-from ecgan.generator import Generator, Synthesis
-from ecgan.losses.objective import Batch, Objective, Terms
-from ecgan.spade import SPADE
+from ecgan.method.batch import Batch
+from ecgan.method.discriminator import Discriminator, judge
+from ecgan.method.generator import Generator, Synthesis
+from ecgan.method.losses.objective import Objective, Terms
+from ecgan.method.spade import SPADE
 from ecgan.training.guard import NonFiniteGradient, blame, culprits, gradient_norm
 from ecgan.training.machine import Machine
 
@@ -95,7 +96,7 @@ class Trainer:
     def step(self, batch: Batch | Sequence[Batch]) -> tuple[Terms, Terms]:
         r"""One update of both networks; the generator's and the discriminator's terms.
 
-        Raises :class:`ecgan.losses.NonFiniteLoss` before any weight is touched by a loss or a
+        Raises :class:`NonFiniteLoss` before any weight is touched by a loss or a
         gradient that is not finite. With "fp16" the scaler passes over a gradient that overflows.
         """
         parts = [batch] if isinstance(batch, Batch) else list(batch)

@@ -1,0 +1,1 @@
+r"""The command line, a file for each command."""

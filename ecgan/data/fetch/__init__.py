@@ -1,0 +1,1 @@
+r"""Fetching the published data sets."""

@@ -1,0 +1,1 @@
+r"""Folders of pictures and label maps, read as the published data sets lie."""

@@ -1,0 +1,142 @@
+r"""From the samples of a folder to training batches on a device, endless and in a known order."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from einops import rearrange, repeat
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from ecgan.config import Config
+from ecgan.data.folders.conventions import FolderError
+from ecgan.data.folders.dataset import FolderDataset, Sample, read_picture, to_unit
+from ecgan.data.folders.scenes import find_convention, list_scenes
+from ecgan.method.batch import Batch
+from ecgan.method.edges import AUTHORS, Canny, canny, edge_maps
+from ecgan.method.layouts import semantics
+
+
+def find_edges(
+    samples: list[Sample], *, device: torch.device | str = "cpu", settings: Canny = AUTHORS
+) -> Float[Tensor, "b 3 h w"]:
+    r"""Edge targets on ``device``: Canny at full resolution, then cut as each image was [R].
+
+    Pictures of one size go through Canny together.
+    """
+    edges: list[Tensor | None] = [sample.edges for sample in samples]
+    sizes: dict[tuple[int, ...], list[int]] = {}
+    for index, sample in enumerate(samples):
+        if sample.edges is None:
+            sizes.setdefault(tuple(sample.photo.shape), []).append(index)
+    for indices in sizes.values():
+        photos = torch.stack([samples[index].photo for index in indices]).to(device)
+        for index, lines in zip(indices, edge_maps(to_unit(photos), settings=settings)):
+            # The three channels are equal: one is enough to resize.
+            cut = samples[index].geometry.of_picture(lines[:1])
+            edges[index] = repeat(cut, "1 h w -> c h w", c=3)
+    return torch.stack([lines.to(device) for lines in edges])
+
+
+def assemble(
+    samples: list[Sample],
+    *,
+    config: Config,
+    device: torch.device | str = "cpu",
+    settings: Canny = AUTHORS,
+) -> Batch:
+    r"""A batch of samples on ``device``, with one-hot layouts and edge targets."""
+    labels = torch.stack([sample.labels for sample in samples]).to(device)
+    instances = torch.stack([sample.instances for sample in samples]).to(device)
+    images = torch.stack([sample.image for sample in samples]).to(device)
+    layout = semantics(labels, instances, config=config.model)
+    return Batch(labels, layout, images, find_edges(samples, device=device, settings=settings))
+
+
+class _Order:
+    r"""The batches of one epoch as lists of indices, shuffled by (seed, epoch)."""
+
+    def __init__(self, dataset: FolderDataset, batch_size: int, stride: int):
+        self.dataset, self.batch_size, self.stride = dataset, batch_size, stride
+        self.epoch, self.skip = 0, 0
+
+    @property
+    def whole(self) -> int:
+        r"""Batches an epoch; what is left over waits for another epoch."""
+        return len(self.dataset) // self.batch_size
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    @property
+    def _numbers(self) -> range:
+        return range(self.skip, self.whole, self.stride)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        shuffled = np.random.default_rng((self.dataset.seed, self.epoch)).permutation(
+            len(self.dataset)
+        )
+        for number in self._numbers:
+            yield shuffled[number * self.batch_size : (number + 1) * self.batch_size].tolist()
+
+
+def folder_batches(
+    dataset: FolderDataset,
+    *,
+    device: torch.device | str = "cpu",
+    workers: int = 0,
+    start: int = 0,
+    stride: int = 1,
+    settings: Canny = AUTHORS,
+) -> Iterator[Batch]:
+    r"""Endless batches of ``dataset.config.training.batch_size``: ``start``, ``start + stride``...
+
+    A batch depends on the data, the seed and its number alone, however many ``workers`` (processes
+    that read files; 0 for none) there are. ``stride`` lets several processes share the row. Raises
+    :class:`FolderError` where there are fewer scenes than one batch takes.
+    """
+    order = _Order(dataset, dataset.config.training.batch_size, stride)
+    if not order.whole:
+        raise FolderError(
+            f"{dataset.root} has {len(dataset)} scenes, fewer than one batch of "
+            f"{order.batch_size}; lower batch_size, or add scenes"
+        )
+    loader = DataLoader(
+        dataset,
+        batch_sampler=order,
+        collate_fn=list,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        # Its own: a loader draws a seed at each epoch, and would disturb the run's random numbers.
+        generator=torch.Generator(),
+    )
+    number = start
+    while True:
+        order.epoch, order.skip = divmod(number, order.whole)
+        dataset.set_epoch(order.epoch)
+        for samples in loader:
+            yield assemble(samples, config=dataset.config, device=device, settings=settings)
+            number += stride
+
+
+def write_edges(
+    folder: str | Path, *, split: str = "train", settings: Canny = AUTHORS
+) -> list[Path]:
+    r"""Write each image's edge map, 0 and 255, where ``FolderDataset(edges="read")`` looks for it.
+
+    Worth it for large photographs on a machine without a GPU. Returns the files written.
+    """
+    root, written = Path(folder), []
+    convention = find_convention(root)
+    top = root / convention.edges.folder.format(split=convention.folder_of(split))
+    for scene in list_scenes(root, convention, split).scenes:
+        photo = rearrange(read_picture(scene.image), "c h w -> 1 c h w")
+        lines = rearrange(canny(to_unit(photo), settings=settings), "1 h w -> h w")
+        path = top / f"{scene.key}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((lines.byte() * 255).numpy()).save(path)
+        written.append(path)
+    return written

@@ -1,0 +1,98 @@
+r"""Which files of a folder belong together, and which are left over."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from ecgan.data.folders.conventions import CONVENTIONS, Convention, FolderError, recognise
+from ecgan.method.layouts import NEXT_STEP
+
+KINDS = ("images", "labels", "instances", "edges")
+
+
+class Scene(NamedTuple):
+    r"""The files of one scene; instances and edges where there are any."""
+
+    key: str
+    image: Path
+    label: Path
+    instance: Path | None
+    edge: Path | None
+
+
+class Trouble(NamedTuple):
+    r"""One thing that is wrong with one file: its kind, the file, what was met."""
+
+    kind: str
+    path: Path
+    text: str = ""
+
+
+class Listing(NamedTuple):
+    r"""The scenes of one split, how many files of each kind, and files that fit nowhere."""
+
+    scenes: list[Scene]
+    counts: dict[str, int]
+    trouble: list[Trouble]
+
+
+def list_scenes(root: Path, convention: Convention, split: str) -> Listing:
+    r"""Pair the files of a split by their keys, sorted by key. Reads names only."""
+    word, trouble, found = convention.folder_of(split), [], {}
+    for kind in KINDS:
+        files = getattr(convention, kind)
+        claims = files.find(root, word) if files else {}
+        found[kind] = {key: paths[0] for key, paths in claims.items()}
+        for first, *others in claims.values():
+            trouble += [Trouble("doubled names", path, f"beside {first.name}") for path in others]
+    for kind, other in (("images", "labels"), ("labels", "images")):
+        for key, path in found[kind].items():
+            if key not in found[other]:
+                trouble.append(Trouble(f"{kind} without {other}", path))
+    scenes = [
+        Scene(key, image, found["labels"][key], *(found[kind].get(key) for kind in KINDS[2:]))
+        for key, image in found["images"].items()
+        if key in found["labels"]
+    ]
+    return Listing(scenes, {kind: len(found[kind]) for kind in KINDS}, trouble)
+
+
+def find_convention(root: Path, name: str | None = None) -> Convention:
+    r"""The convention of that name, or the one recognised. Raises :class:`FolderError`."""
+    if name is not None and name not in CONVENTIONS:
+        raise FolderError(f"no convention {name!r}; there are {', '.join(CONVENTIONS)}")
+    convention = recognise(root) if name is None else CONVENTIONS[name]
+    if convention is None:
+        raise FolderError(
+            f"{root} holds no folders of images and labels that are known; {NEXT_STEP} {root}"
+        )
+    return convention
+
+
+def complete_scenes(
+    root: Path, convention: Convention, split: str, *, instances: bool, edges: bool
+) -> list[Scene]:
+    r"""The scenes of a split, each with every file that is needed.
+
+    Raises :class:`FolderError` where a file has no partner or a needed map is missing.
+    """
+    listing = list_scenes(root, convention, split)
+    if listing.trouble:
+        kind, path, _ = listing.trouble[0]
+        raise FolderError(
+            f"{root} has {kind}, {len(listing.trouble)} in all, first "
+            f"{path.relative_to(root).as_posix()}; {NEXT_STEP}"
+        )
+    if not listing.scenes:
+        raise FolderError(f"{root} has not one scene for the split {split!r}; {NEXT_STEP}")
+    for kind, need in {"instance": instances, "edge": edges}.items():
+        lacking = [scene.key for scene in listing.scenes if getattr(scene, kind) is None]
+        if need and lacking:
+            way_out = {
+                "instance": "set instance_boundaries=False",
+                "edge": 'let them be found: edges="compute"',
+            }
+            raise FolderError(
+                f"{root} has no {kind} map for {len(lacking)} scenes, first {lacking[0]}; add "
+                f"them, or {way_out[kind]}"
+            )
+    return listing.scenes

@@ -1,0 +1,1 @@
+r"""Scores under named protocols."""

@@ -1,0 +1,201 @@
+r"""Checkpoint to numbers: pictures of validation layouts, scored by several protocols at once."""
+
+from collections.abc import Iterable, Iterator, Sequence, Sized
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.util import find_spec
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from ecgan.config import ModelConfig
+from ecgan.data.examples import Example
+from ecgan.evaluation.distances import SUBSETS, Extractor, fid, kid, subset_size
+from ecgan.evaluation.metrics import confusion
+from ecgan.evaluation.protocols import Distance, EvaluationError, Segmentation, protocol
+from ecgan.files.records import commit, versions
+from ecgan.method.generator import Generator
+from ecgan.method.layouts import IGNORE
+from ecgan.synthesis import synthesize
+
+
+def read_classes(
+    segmenter: nn.Module, images: Float[Tensor, "b 3 h w"], *, size: tuple[int, int]
+) -> Int[Tensor, "b y x"]:
+    r"""The segmenter's class at every pixel, after enlarging the pictures to ``size``."""
+    if images.shape[-2:] != size:
+        images = F.interpolate(images, size, mode="bilinear", align_corners=False)
+    # A network that halves its picture wants sides that can be halved.
+    step = 2 ** getattr(segmenter, "config", {}).get("depth", 0)
+    below, right = (-side % step for side in size)
+    padded = F.pad(images, (0, right, 0, below), mode="replicate")
+    return segmenter(padded)[..., : size[0], : size[1]].argmax(1)
+
+
+class Counts:
+    r"""Pixels by true class (last row: label 255) and the class that the segmenter read."""
+
+    def __init__(self, *, classes: int):
+        self.classes = classes
+        self.pixels = torch.zeros(classes + 1, classes + 1, dtype=torch.long)
+        self.images = 0
+
+    def add(self, read: Int[Tensor, "b h w"], labels: Int[Tensor, "b h w"]) -> None:
+        r"""Count a batch."""
+        rows = torch.where(labels == IGNORE, self.classes, labels).cpu()
+        flat = (rearrange(maps, "b h w -> (b h w)") for maps in (read.cpu(), rows))
+        self.pixels += confusion(*flat, classes=self.classes + 1)
+        self.images += len(labels)
+
+    def scores(self, ignored: str) -> tuple[float, float, list[float | None]]:
+        r"""Mean IoU, accuracy, and each class's IoU (None where it never occurs)."""
+        known = self.pixels[: self.classes, : self.classes]
+        rows = self.pixels if ignored == "counted" else known
+        hits = known.diagonal().double()
+        union = known.sum(1) + rows[:, : self.classes].sum(0) - known.diagonal()
+        each = hits / union
+        correct = hits.sum() / rows.sum()
+        listed = [None if value != value else value for value in each.tolist()]
+        return each.nanmean().item(), correct.item(), listed
+
+
+@dataclass(kw_only=True)
+class Evaluation:
+    r"""What is scored and by whom; :func:`evaluate` fills in the numbers.
+
+    ``validation`` are scenes to make pictures of; ``training`` real images of the training part,
+    for the protocols that compare with those. ``segmenter`` and ``features`` are needed by the
+    protocols that use them; their names go into the rows. ``few`` allows a Frechet distance on no
+    more images than features, whose covariance is singular.
+    """
+
+    generator: Generator
+    validation: Iterable[Example]
+    training: Iterable[Tensor] | None = None
+    segmenter: nn.Module | None = None
+    segmenter_name: str = ""
+    features: Extractor | None = None
+    features_name: str = ""
+    few: bool = False
+    batch_size: int = 8
+
+
+def _groups(things: Iterable, size: int) -> Iterator[list]:
+    group = []
+    for thing in things:
+        group.append(thing)
+        if len(group) == size:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _enough(name: str, there: int, features: int) -> None:
+    if there <= features:
+        raise EvaluationError(
+            f"{name}: {there} images for {features} features; fewer than {features + 1} leave the "
+            f"covariance singular, and the distance says more about their number than about the "
+            f"pictures. Score more images, take kid (which is unbiased), or insist, with --few"
+        )
+
+
+def _check(setup: Evaluation, chosen: dict[str, Distance | Segmentation]) -> None:
+    for name, one in chosen.items():
+        if isinstance(one, Segmentation) and setup.segmenter is None:
+            raise EvaluationError(f"{name} needs a segmenter: say which, with --judge")
+        if isinstance(one, Distance) and find_spec("torchmetrics") is None:
+            raise EvaluationError(
+                f"{name} needs torchmetrics: install it with: pip install 'ecgan[train]'"
+            )
+        if isinstance(one, Distance) and setup.features is None:
+            raise EvaluationError(f"{name} needs an extractor of features: say which, --features")
+        if isinstance(one, Distance) and one.reference == "training" and setup.training is None:
+            raise EvaluationError(
+                f"{name} compares with training images: say where they are, with --training-data"
+            )
+        if isinstance(one, Distance) and one.measure == "fid" and not setup.few:
+            # Where the numbers are known, nobody waits for pictures that are then too few.
+            parts = (setup.validation, getattr(setup, one.reference))
+            known = [len(part) for part in parts if isinstance(part, Sized)]
+            if known:
+                _enough(name, min(known), setup.features.num_features)
+
+
+@torch.no_grad()
+def _collect(setup: Evaluation, chosen: dict) -> tuple[dict[str, Tensor], dict[str, Counts]]:
+    r"""Features of made and real pictures, and counts by size, in one pass over the scenes."""
+    device = next(setup.generator.parameters()).device
+    model: ModelConfig = setup.generator.config
+    features: dict[str, list[Tensor]] = {"made": [], "validation": [], "training": []}
+    sizes = {one.size for one in chosen.values() if isinstance(one, Segmentation)}
+    counts = {size: Counts(classes=model.classes) for size in sizes}
+    distances = any(isinstance(one, Distance) for one in chosen.values())
+    for group in _groups(setup.validation, setup.batch_size):
+        labels = torch.stack([scene.labels for scene in group])
+        instances = torch.stack([scene.instances for scene in group])
+        images = synthesize(setup.generator, labels, instances).final.float()
+        if distances:
+            real = torch.stack([scene.image for scene in group]).to(device)
+            features["made"].append(setup.features(images).cpu())
+            features["validation"].append(setup.features(real).cpu())
+        if "native" in counts:
+            size = (model.height, model.width)
+            counts["native"].add(read_classes(setup.segmenter, images, size=size), labels)
+        if "upsampled" in counts:
+            for image, scene in zip(images, group, strict=True):
+                one = rearrange(image, "c h w -> 1 c h w")
+                whole = rearrange(scene.whole, "y x -> 1 y x")
+                read = read_classes(setup.segmenter, one, size=tuple(scene.whole.shape))
+                counts["upsampled"].add(read, whole)
+    if any(isinstance(one, Distance) and one.reference == "training" for one in chosen.values()):
+        for group in _groups(setup.training, setup.batch_size):
+            features["training"].append(setup.features(torch.stack(group).to(device)).cpu())
+    return {name: torch.cat(parts) for name, parts in features.items() if parts}, counts
+
+
+def evaluate(
+    setup: Evaluation, protocols: Sequence[str], *, facts: dict | None = None
+) -> list[dict]:
+    r"""Score under every protocol named; one row a metric, each with its protocol in full.
+
+    The pictures are made once. ``facts`` (a config, a seed, the checkpoint's name) go into every
+    row. Raises :class:`EvaluationError` for what is missing, and for too few images for a Frechet
+    distance unless ``setup.few``.
+    """
+    chosen = {name: protocol(name) for name in protocols}
+    _check(setup, chosen)
+    features, counts = _collect(setup, chosen)
+    rows = []
+    for name, one in chosen.items():
+        said = {"name": name, "says": one.says, **asdict(one)}
+        if isinstance(one, Distance):
+            made, real = features["made"], features[one.reference]
+            said |= {"features": setup.features_name, "images": len(made), "real": len(real)}
+            if one.measure == "fid":
+                there, dim = min(len(made), len(real)), made.shape[1]
+                if not setup.few:
+                    _enough(name, there, dim)
+                said["few"] = there <= dim
+                rows.append({"metric": "fid", "value": fid(made, real), "protocol": said})
+            else:
+                value, deviation = kid(made, real)
+                said |= {"subsets": SUBSETS, "subset_size": subset_size(made, real)}
+                said["deviation"] = deviation
+                rows.append({"metric": "kid", "value": value, "protocol": said})
+        else:
+            mean, correct, each = counts[one.size].scores(one.ignored)
+            said |= {"segmenter": setup.segmenter_name, "images": counts[one.size].images}
+            rows.append({"metric": "miou", "value": mean, "classes": each, "protocol": said})
+            rows.append({"metric": "accuracy", "value": correct, "protocol": said})
+    device = next(setup.generator.parameters()).device
+    common = {
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "commit": commit(),
+        "versions": versions(),
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    return [row | common | (facts or {}) for row in rows]

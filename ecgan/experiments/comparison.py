@@ -1,0 +1,161 @@
+r"""Rows to statements: paired differences, intervals, verdicts by a stated rule (chapter 10)."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import yaml
+from jaxtyping import Float
+from scipy.stats import bootstrap
+
+from ecgan.files import records
+
+EXPERIMENTS = Path(__file__).parent  # the grid, the claims, results/ with the rows
+CONFIDENCE, RESAMPLES = 0.95, 9999
+SEEDS_NEEDED = 5  # for a verdict: fewer agree by luck too often
+SUPPORTED, UNSEEN, CONTRADICTED = "supported here", "not visible here", "contradicted here"
+NOT_RUN = "not run"
+NEEDED = ("experiment", "variant", "seed", "config", "commit", "versions", "device", "metric")
+NEEDED += ("value", "protocol", "seconds")
+
+
+def read_rows(folder: str | Path) -> list[dict]:
+    r"""All rows of a folder of results, each with all that makes its number again.
+
+    Raises :class:`ecgan.files.records.RecordError` for a row that lacks something.
+    """
+    rows = []
+    for path in sorted(Path(folder).rglob("*.jsonl")):
+        for number, row in enumerate(records.read(path), start=1):
+            lacking = [name for name in NEEDED if row.get(name) in (None, "", {})]
+            if lacking or "name" not in row["protocol"]:
+                what = ", ".join(lacking) or "the name of its protocol"
+                raise records.RecordError(
+                    f"{path}, line {number} lacks {what}; delete the file, run `make experiments`"
+                )
+            rows.append(row)
+    return rows
+
+
+def values(rows: Iterable[Mapping], run: str, metric: str) -> dict[int, float]:
+    r"""A metric by seed, of the final images of a run, "ablation/whole"; others: "...@first".
+
+    Empty for what has not been run.
+    """
+    name, _, picture = run.partition("@")
+    experiment, _, variant = name.partition("/")
+    wanted = (experiment, variant, metric, picture or "final")
+    return {
+        row["seed"]: float(row["value"])
+        for row in rows
+        if (row["experiment"], row["variant"], row["metric"], row["picture"]) == wanted
+    }
+
+
+def interval(numbers: Float[np.ndarray, "n"]) -> tuple[float, float]:
+    r"""Bootstrap interval of the mean (percentiles, 95 %); always the same for the same numbers.
+
+    From few numbers it is too narrow: chapter 10 measures by how much. One number has none: NaN.
+    """
+    if len(numbers) < 2:
+        return float("nan"), float("nan")
+    found = bootstrap(
+        (numbers,),
+        np.mean,
+        n_resamples=RESAMPLES,
+        confidence_level=CONFIDENCE,
+        method="percentile",
+        random_state=np.random.default_rng(0),
+    ).confidence_interval
+    return float(found.low), float(found.high)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effect:
+    r"""What a run gains over another with the same seed: positive is better, whatever the metric.
+
+    ``noise`` is the standard deviation between the seeds of the run compared with.
+    """
+
+    gains: dict[int, float]
+    noise: float
+
+    @property
+    def mean(self) -> float:
+        r"""Mean gain over the seeds."""
+        return float(np.mean(list(self.gains.values()))) if self.gains else float("nan")
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        r"""Bootstrap interval of the mean gain."""
+        return interval(np.array(list(self.gains.values()), dtype=float))
+
+    @property
+    def verdict(self) -> str:
+        r"""The rule: the whole interval lies on one side of zero, and no seed on the other.
+
+        "not run" with fewer than :data:`SEEDS_NEEDED` seeds.
+        """
+        if len(self.gains) < SEEDS_NEEDED:
+            return NOT_RUN
+        low, high = self.interval
+        signs = set(np.sign(list(self.gains.values())))
+        if low > 0 and signs == {1}:
+            return SUPPORTED
+        if high < 0 and signs == {-1}:
+            return CONTRADICTED
+        return UNSEEN
+
+
+def effect(
+    rows: Iterable[Mapping], run: str, against: str, metric: str, *, better: str = "higher"
+) -> Effect:
+    r"""The gain of ``run`` over ``against`` in a metric, seed by seed, over the seeds of both."""
+    rows = list(rows)
+    ours, theirs = values(rows, run, metric), values(rows, against, metric)
+    sign = 1 if better == "higher" else -1
+    gains = {seed: sign * (ours[seed] - theirs[seed]) for seed in sorted(ours) if seed in theirs}
+    spread = np.std(list(theirs.values()), ddof=1) if len(theirs) > 1 else float("nan")
+    return Effect(gains=gains, noise=float(spread))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    r"""A sentence of the paper, the metric that would show it, and the pairs of runs that could."""
+
+    claim: str
+    part: str
+    source: str
+    metric: str
+    better: Literal["higher", "lower"]
+    shown_by: list[list[str]] = field(default_factory=list)
+
+    def effects(self, rows: Iterable[Mapping]) -> list[Effect]:
+        r"""The gain in each pair."""
+        rows = list(rows)
+        return [
+            effect(rows, run, against, self.metric, better=self.better)
+            for run, against in self.shown_by
+        ]
+
+    def verdict(self, rows: Iterable[Mapping]) -> str:
+        r"""Supported where a pair supports and none contradicts; contradicted the other way round.
+
+        Not visible otherwise, and so where the pairs disagree.
+        """
+        found = {one.verdict for one in self.effects(rows)}
+        if NOT_RUN in found:
+            return NOT_RUN
+        if SUPPORTED in found and CONTRADICTED not in found:
+            return SUPPORTED
+        if CONTRADICTED in found and SUPPORTED not in found:
+            return CONTRADICTED
+        return UNSEEN
+
+
+def read_claims(path: str | Path) -> list[Claim]:
+    r"""The claims of a YAML file."""
+    listed = yaml.safe_load(Path(path).read_text())
+    return [Claim(source=entry.pop("from"), **entry) for entry in listed]

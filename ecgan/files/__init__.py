@@ -1,0 +1,1 @@
+r"""Files that are whole or not there, downloads, rows of results."""

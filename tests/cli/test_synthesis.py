@@ -1,0 +1,127 @@
+r"""From a layout, in memory or in a file, to a picture in a file."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ecgan import Generator, ModelConfig
+from ecgan.method.layouts import LayoutError
+from ecgan.synthesis import read_layout, save_png, synthesize, to_bytes
+from support.networks import awake
+
+CONFIG = ModelConfig(classes=4, height=32, width=64, base_channels=2, spade_hidden=3)
+
+
+@pytest.fixture
+def generator() -> Generator:
+    return awake(Generator(CONFIG))
+
+
+def test_one_layout_or_a_batch(generator):
+    labels = torch.randint(4, (2, 32, 64))
+    both, one = synthesize(generator, labels), synthesize(generator, labels[1])
+    assert both.final.shape == (2, 3, 32, 64)
+    assert one.final.shape == (1, 3, 32, 64)
+    torch.testing.assert_close(one.final, both.final[1:], rtol=0, atol=1e-5)
+
+
+def test_with_instances():
+    config = ModelConfig(
+        classes=4, instance_boundaries=True, height=32, width=64, base_channels=2, spade_hidden=3
+    )
+    generator = awake(Generator(config))
+    labels, instances = torch.zeros(32, 64, dtype=torch.long), torch.randint(2, (32, 64))
+    made = synthesize(generator, labels, instances)
+    assert made.final.shape == (1, 3, 32, 64)
+    assert not torch.equal(made.final, synthesize(generator, labels, labels).final)
+    with pytest.raises(LayoutError, match="pass instances"):
+        synthesize(generator, labels)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_the_generator_is_left_as_it_was(generator, training):
+    generator.train(training)
+    before = {name: value.clone() for name, value in generator.state_dict().items()}
+    made = synthesize(generator, torch.zeros(32, 64, dtype=torch.long))
+    assert generator.training == training
+    assert all(torch.equal(value, before[n]) for n, value in generator.state_dict().items())
+    assert not made.final.requires_grad
+    made.final.clone().requires_grad_().sum().backward()  # and may enter another loss
+
+
+def test_a_bad_layout_is_named_before_any_computation(generator):
+    with pytest.raises(LayoutError, match=r"label 4 in the layout.*4 classes"):
+        synthesize(generator, torch.full((32, 64), 4))
+    with pytest.raises(LayoutError, match="30 x 64 pixels"):
+        synthesize(generator, torch.zeros(30, 64, dtype=torch.long))
+
+
+def ids(height: int = 4, width: int = 6) -> np.ndarray:
+    return (np.arange(height * width) % 5).reshape(height, width).astype(np.uint8)
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "I;16"])
+def test_label_files(tmp_path, mode):
+    path = tmp_path / "layout.png"
+    if mode == "P":
+        image = Image.fromarray(ids())
+        image.putpalette([255 - i for i in range(256) for _ in range(3)])
+    elif mode == "L":
+        image = Image.fromarray(ids())
+    else:
+        image = Image.fromarray(ids().astype(np.uint16))
+    image.save(path)
+    found = read_layout(path, height=4, width=6)
+    assert found.dtype == torch.int64
+    assert found.tolist() == [ids().tolist()]
+
+
+def test_a_bilevel_file_holds_two_classes(tmp_path):
+    Image.fromarray(ids() > 2).save(tmp_path / "layout.png")
+    found = read_layout(tmp_path / "layout.png", height=4, width=6)
+    assert found.tolist() == [(ids() > 2).astype(int).tolist()]
+
+
+def test_files_are_resized_without_new_ids(tmp_path):
+    path = tmp_path / "layout.png"
+    Image.fromarray(
+        np.kron(np.array([[0, 200], [3, 1]], np.uint8), np.ones((8, 8), np.uint8))
+    ).save(path)
+    found = read_layout(path, height=4, width=4)
+    assert found[0].tolist() == [[0, 0, 200, 200]] * 2 + [[3, 3, 1, 1]] * 2
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA"])
+def test_a_colour_file_is_named(tmp_path, mode):
+    path = tmp_path / "street.png"
+    Image.new(mode, (6, 4)).save(path)
+    with pytest.raises(LayoutError) as error:
+        read_layout(path, height=4, width=6)
+    for fact in (str(path), f"mode {mode}", "from_colors"):
+        assert fact in str(error.value)
+
+
+def test_a_broken_or_missing_file_is_named(tmp_path):
+    broken = tmp_path / "broken.png"
+    Image.fromarray(np.random.default_rng(0).integers(9, size=(99, 99), dtype=np.uint8)).save(
+        broken
+    )
+    broken.write_bytes(broken.read_bytes()[:900])
+    text = tmp_path / "text.png"
+    text.write_text("no picture")
+    for path in (broken, text, tmp_path / "nowhere.png"):
+        with pytest.raises(LayoutError, match="cannot be read as an image") as error:
+            read_layout(path, height=4, width=6)
+        assert str(path) in str(error.value)
+
+
+def test_pictures_become_bytes_and_files(tmp_path):
+    picture = torch.tensor([-1.0, 0.0, 1.0, 1.7, -3.0, 0.5])
+    picture = torch.stack([picture, -picture, 0 * picture])[:, None]
+    levels = to_bytes(picture)
+    assert levels.shape == (1, 6, 3)
+    assert levels[0, :, 0].tolist() == [0, 128, 255, 255, 0, 191]
+    path = tmp_path / "new folder" / "picture.png"
+    save_png(path, picture)
+    assert np.array_equal(np.array(Image.open(path)), levels)

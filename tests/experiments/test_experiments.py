@@ -1,0 +1,234 @@
+r"""The experiments: a grid is run, taken up where rows are missing, and survives failures."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+
+from ecgan.experiments import comparison
+from ecgan.experiments.comparison import NEEDED, read_claims, read_rows
+from ecgan.experiments.grid import GridError, Plan, change, parse_grid, read_grid
+from ecgan.files import records
+from ecgan.presets import preset
+from ecgan.training.settings import as_json
+from support.chapters import ROOT, tags
+
+EXPERIMENTS = ROOT / "experiments"
+CI, FULL = EXPERIMENTS / "ci.yaml", ROOT / "ecgan" / "experiments" / "grid.yaml"
+PLAN = Plan(config=preset("toy"))
+
+
+def snakemake(folder: Path, grid: Path) -> subprocess.CompletedProcess:
+    r"""All that `make experiments` does, with another grid and folder."""
+    program = Path(sys.executable).with_name("snakemake")
+    options = ["--snakefile", EXPERIMENTS / "Snakefile", "--directory", folder, "--cores", "2"]
+    options += ["--keep-going", "--scheduler", "greedy"]
+    places = [f"grid={grid}", f"results={folder / 'results'}", f"runs={folder / 'runs'}"]
+    command = [program, *options, "--config", *places]
+    environment = {key: value for key, value in os.environ.items() if key != "PYTEST_CURRENT_TEST"}
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, env=environment, cwd=ROOT
+    )
+
+
+def numbers(path: Path) -> dict[tuple[str, str], float]:
+    return {(row["picture"], row["metric"]): row["value"] for row in records.read(path)}
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    r"""The small grid, and a variant that fails while it runs."""
+    folder = tmp_path_factory.mktemp("experiments")
+    said = yaml.safe_load(CI.read_text())
+    said["experiments"]["ci"]["variants"]["broken"] = {"losses.contrast.temperature": 0.0}
+    grid = folder / "grid.yaml"
+    grid.write_text(yaml.safe_dump(said, sort_keys=False))
+    finished = snakemake(folder, grid)
+    assert finished.returncode != 0, "a grid with a failed run does not end well"
+    return folder
+
+
+def test_a_failed_run_leaves_its_notebook_and_stops_nothing(ran: Path) -> None:
+    made = {path.name for path in (ran / "results" / "ci").iterdir()}
+    assert made == {"whole.0.jsonl", "baseline.0.jsonl"}
+    left = (ran / "runs" / "ci" / "broken.0.ipynb").read_text()
+    assert "temperature 0.0; it divides the similarities" in left
+    assert "An Exception was encountered" in left, "papermill marks the place"
+
+
+def test_executed_notebooks_are_kept_with_pictures_and_losses(ran: Path) -> None:
+    kept = nbformat.read(ran / "runs" / "ci" / "whole.0.ipynb", as_version=4)
+    cells = {cell.id: cell for cell in kept.cells if cell.cell_type == "code"}
+    pictures = [out for out in cells["pictures"].outputs if "image/png" in out.get("data", {})]
+    assert len(pictures) == 4, "layout, edge map, first and final image"
+    assert "adversarial" in cells["losses"].outputs[0].text
+
+
+def test_rows_hold_what_makes_their_number_again(ran: Path) -> None:
+    rows = read_rows(ran / "results")
+    metrics = {"fid", "kid", "miou", "accuracy", "iou_lamp", "iou_person", "iou_tiny", "edge_f1"}
+    cells = {cell.variant: cell for cell in read_grid(CI).cells}
+    for variant, pictures in (("whole", 3), ("baseline", 2)):
+        own = [row for row in rows if row["variant"] == variant]
+        assert len({row["picture"] for row in own}) == pictures
+        for picture in ("first", "final"):
+            assert {row["metric"] for row in own if row["picture"] == picture} == metrics
+        for row in own:
+            assert row["config"] == as_json(cells[variant].plan.config)
+            assert row["protocol"]["says"]
+            assert row["threads"] == 1
+    edge = [row["metric"] for row in rows if row["picture"] == "edge"]
+    assert edge == ["edge_f1"]
+
+
+def test_what_was_deleted_is_made_again_and_nothing_else(ran: Path) -> None:
+    r"""And it is the same: the same machine gives the same numbers."""
+    whole, baseline = (ran / "results" / "ci" / f"{name}.0.jsonl" for name in ("whole", "baseline"))
+    before, untouched = numbers(whole), (baseline.stat().st_mtime_ns, baseline.read_bytes())
+    whole.unlink()
+    finished = snakemake(ran, CI)
+    assert finished.returncode == 0, finished.stderr
+    assert "1 of 2 steps" in finished.stdout + finished.stderr
+    assert (baseline.stat().st_mtime_ns, baseline.read_bytes()) == untouched
+    assert numbers(whole) == pytest.approx(before, rel=1e-3)
+
+
+# The grid: text to cells.
+
+
+def test_cells_come_in_the_order_of_importance() -> None:
+    text = """
+experiments:
+  first: {seeds: [3, 4], variants: {a: {}, b: {losses.similarity: 0.0}}}
+  second: {variants: {c: {training.steps: 7, trial.edge_targets: boundaries}}}
+"""
+    grid = parse_grid(text)
+    assert [c.name for c in grid.cells] == [
+        "first/a.3", "first/b.3", "first/a.4", "first/b.4", "second/c.0"
+    ]  # fmt: skip
+    config = grid.cell("first", "b", 4).plan.config
+    toy = preset("toy")
+    assert config == replace(
+        toy,
+        losses=replace(toy.losses, similarity=0.0),
+        training=replace(toy.training, seed=4),
+    )
+    last = grid.cell("second", "c", 0).plan
+    assert (last.config.training.steps, last.trial.edge_targets) == (7, "boundaries")
+    with pytest.raises(GridError, match=r"no cell first/a\.5; did you mean first/a\.[34]"):
+        grid.cell("first", "a", 5)
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"losses.similarty": 1}, "LossConfig has no field 'similarty'; did you mean 'similarity'"),
+        ({"losses": 1}, "losses is a group of fields"),
+        ({"losses.similarity": "much"}, "similarity is 'much'; it was 1.0, and wants a value of"),
+        ({"losses.similarity": -1}, "losses.similarity is -1; a weight is 0"),
+        ({"losses.contrast.across_layouts": 1}, "across_layouts is 1; it was True"),
+        ({"losses.similarity": True}, "similarity is True; it was 1.0"),
+        ({"model.edge_branch": False}, "switch edge_transfer off too"),
+        ({"trial.edge_targets": "sobel"}, "allowed are"),
+        ({"trial.scored": 0}, "at least 1"),
+        ({"training.steps.more": 1}, "steps is"),
+    ],
+)
+def test_a_field_that_is_not_one_is_told(changed: dict, says: str) -> None:
+    with pytest.raises(GridError, match=f"^here: .*{says}"):
+        change(PLAN, changed, where="here")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "experiments: {a: {measure: taste, variants: {}}}",
+        "[1, 2]",
+        "experimnts: {}",
+        "a: [",
+        "experiments: {a: {seed: 1}}",
+    ],
+)
+def test_a_grid_that_is_none_is_told(text: str) -> None:
+    with pytest.raises(GridError, match=r"^grid"):
+        parse_grid(text)
+
+
+def test_fields_that_go_together_are_set_together() -> None:
+    both = change(PLAN, {"model.edge_branch": False, "model.edge_transfer": False})
+    assert not both.config.model.edge_branch
+    nothing = change(PLAN, {"losses.similarity_pairs": None, "training.betas": [0.5, 0.9]})
+    assert nothing.config.losses.similarity_pairs is None
+    assert nothing.config.training.betas == (0.5, 0.9)
+
+
+# What is kept in the repository.
+
+
+def test_rows_and_claims_go_with_the_package() -> None:
+    r"""By a link inside it, so that the chapter finds them where only the package is installed."""
+    assert comparison.EXPERIMENTS.resolve() == EXPERIMENTS
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    patterns = project["tool"]["setuptools"]["package-data"]["ecgan"]
+    packed = {path.resolve() for pattern in patterns for path in (ROOT / "ecgan").glob(pattern)}
+    kept = [*EXPERIMENTS.glob("*.yaml"), *(EXPERIMENTS / "results").rglob("*.jsonl")]
+    assert set(kept) <= packed
+
+
+def test_the_notebook_has_one_cell_of_parameters_and_no_outputs() -> None:
+    notebook = nbformat.read(EXPERIMENTS / "run.ipynb", as_version=4)
+    nbformat.validate(notebook)
+    assert sum("parameters" in tags(cell) for cell in notebook.cells) == 1
+    assert not any(cell.get("outputs") for cell in notebook.cells)
+    assert notebook.metadata.kernelspec.name == "python3"
+
+
+def test_committed_rows_are_those_of_the_grid() -> None:
+    cells = {cell.name: cell for cell in read_grid(FULL).cells}
+    for row in read_rows(EXPERIMENTS / "results"):
+        cell = cells[f"{row['experiment']}/{row['variant']}.{row['seed']}"]
+        assert row["config"] == as_json(cell.plan.config), (
+            f"{cell.name}: delete its rows, run again"
+        )
+        assert len(row["commit"]) == 40, f"{cell.name} comes from changed files"
+        assert set(NEEDED) <= set(row)
+
+
+@pytest.mark.parametrize("name", ["config", "seed", "commit", "protocol"])
+def test_a_row_that_lacks_something_is_refused(name: str, tmp_path: Path) -> None:
+    row = dict.fromkeys(NEEDED, "x") | {"protocol": {"name": "x"}, "seed": 0, "config": {"a": 1}}
+    (tmp_path / "a.jsonl").write_text(json.dumps(row) + "\n")
+    assert len(read_rows(tmp_path)) == 1
+    for value in (None, ...):
+        bad = {key: value if key == name else kept for key, kept in row.items()}
+        bad = {key: kept for key, kept in bad.items() if kept is not ...}
+        (tmp_path / "a.jsonl").write_text(json.dumps(row) + "\n" + json.dumps(bad) + "\n")
+        with pytest.raises(records.RecordError, match=f"line 2 lacks {name}"):
+            read_rows(tmp_path)
+
+
+def test_claims_name_runs_of_the_grid() -> None:
+    grid = read_grid(FULL)
+    runs = {f"{cell.experiment}/{cell.variant}" for cell in grid.cells}
+    for claim in read_claims(EXPERIMENTS / "claims.yaml"):
+        assert claim.source in {"A", "P", "M"}
+        for pair in claim.shown_by:
+            assert {run.partition("@")[0] for run in pair} <= runs
+    assert {run for runs_beside in grid.beside.values() for run in runs_beside} <= runs
+
+
+def test_the_slurm_profile_asks_for_what_snakemake_knows() -> None:
+    profile = yaml.safe_load((EXPERIMENTS / "slurm" / "config.yaml").read_text())
+    program = Path(sys.executable).with_name("snakemake")
+    known = subprocess.run([program, "--help"], capture_output=True, text=True, check=True).stdout
+    assert profile["executor"] == "slurm"
+    for option in profile:
+        assert re.search(rf"^ +--{option}\b", known, re.MULTILINE), option

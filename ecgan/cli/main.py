@@ -109,7 +109,7 @@ def preset_named(arguments: list[str]) -> str:
 def raised_here(error: Exception) -> bool:
     r"""Whether the package itself raised the error: then its message is for the user."""
     frames = traceback.extract_tb(error.__traceback__)
-    return bool(frames) and Path(frames[-1].filename).is_relative_to(Path(__file__).parent)
+    return bool(frames) and Path(frames[-1].filename).is_relative_to(Path(__file__).parents[1])
 
 
 def main(arguments: list[str] | None = None) -> int:

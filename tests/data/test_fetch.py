@@ -16,14 +16,14 @@ import pytest
 from PIL import Image
 
 from ecgan.cli.main import main
-from ecgan.data import download as downloads
-from ecgan.data import fetch as fetching
 from ecgan.data.doctor.examine import examine
+from ecgan.data.fetch import fetch as fetching
 from ecgan.data.fetch.coco_instances import decode_runs, draw_instances, write_instances
 from ecgan.data.fetch.fetch import DONE, fetch
 from ecgan.data.fetch.sources import SOURCES, Source
 from ecgan.data.fetch.unpack import unpack
 from ecgan.data.folders.conventions import CONVENTIONS
+from ecgan.files import download as downloads
 from ecgan.files.download import Archive, FetchError, download
 from support.scenes_on_disk import blocks, photo, save, write
 

@@ -22,7 +22,8 @@ from ecgan.training.settings import as_json
 from support.chapters import ROOT, tags
 
 EXPERIMENTS = ROOT / "experiments"
-CI, FULL = EXPERIMENTS / "ci.yaml", ROOT / "ecgan" / "experiments" / "grid.yaml"
+PACKAGE = ROOT / "ecgan" / "experiments"
+CI, FULL = EXPERIMENTS / "ci.yaml", PACKAGE / "grid.yaml"
 PLAN = Plan(config=preset("toy"))
 
 
@@ -175,11 +176,11 @@ def test_fields_that_go_together_are_set_together() -> None:
 
 def test_rows_and_claims_go_with_the_package() -> None:
     r"""By a link inside it, so that the chapter finds them where only the package is installed."""
-    assert comparison.EXPERIMENTS.resolve() == EXPERIMENTS
+    assert comparison.EXPERIMENTS.resolve() == PACKAGE
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     patterns = project["tool"]["setuptools"]["package-data"]["ecgan"]
     packed = {path.resolve() for pattern in patterns for path in (ROOT / "ecgan").glob(pattern)}
-    kept = [*EXPERIMENTS.glob("*.yaml"), *(EXPERIMENTS / "results").rglob("*.jsonl")]
+    kept = [*PACKAGE.glob("*.yaml"), *(PACKAGE / "results").rglob("*.jsonl")]
     assert set(kept) <= packed
 
 
@@ -193,7 +194,7 @@ def test_the_notebook_has_one_cell_of_parameters_and_no_outputs() -> None:
 
 def test_committed_rows_are_those_of_the_grid() -> None:
     cells = {cell.name: cell for cell in read_grid(FULL).cells}
-    for row in read_rows(EXPERIMENTS / "results"):
+    for row in read_rows(PACKAGE / "results"):
         cell = cells[f"{row['experiment']}/{row['variant']}.{row['seed']}"]
         assert row["config"] == as_json(cell.plan.config), (
             f"{cell.name}: delete its rows, run again"
@@ -218,7 +219,7 @@ def test_a_row_that_lacks_something_is_refused(name: str, tmp_path: Path) -> Non
 def test_claims_name_runs_of_the_grid() -> None:
     grid = read_grid(FULL)
     runs = {f"{cell.experiment}/{cell.variant}" for cell in grid.cells}
-    for claim in read_claims(EXPERIMENTS / "claims.yaml"):
+    for claim in read_claims(PACKAGE / "claims.yaml"):
         assert claim.source in {"A", "P", "M"}
         for pair in claim.shown_by:
             assert {run.partition("@")[0] for run in pair} <= runs

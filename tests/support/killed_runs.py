@@ -14,7 +14,8 @@ from pathlib import Path
 import torch
 import torch._dynamo  # every optimiser asks for it, slowly: once, before forking, is enough
 
-from ecgan.training import RunSettings, Trainer, fit, safe
+from ecgan.files import whole
+from ecgan.training import RunSettings, Trainer, fit
 from support import tiny_run
 
 SETTINGS = RunSettings(checkpoint_every=3, log_every=2, sample_every=5, cpu=True)
@@ -60,14 +61,14 @@ def in_removal() -> None:
 DEATHS: list[Callable[[], None]] = [
     lambda: at_call(1, Trainer, "step"),
     lambda: at_call(2, torch.amp.GradScaler, "step"),  # the generator moved, the other one did not
-    lambda: at_call(3, safe, "_put", before=half),  # in the first checkpoint
+    lambda: at_call(3, whole, "_put", before=half),  # in the first checkpoint
     lambda: at_call(5, Trainer, "step"),
-    lambda: at_call(12, safe, "_put", before=half),
+    lambda: at_call(12, whole, "_put", before=half),
     lambda: at_call(8, Trainer, "_both_terms"),
-    lambda: at_call(10, safe, "sync_folder"),  # a checkpoint is there, an old one not yet gone
+    lambda: at_call(10, whole, "sync_folder"),  # a checkpoint is there, an old one not yet gone
     in_removal,
-    lambda: at_call(9, safe, "_put", before=half),
-    lambda: at_call(4, safe, "remove_folder"),
+    lambda: at_call(9, whole, "_put", before=half),
+    lambda: at_call(4, whole, "remove_folder"),
     lambda: at_call(3, Path, "replace"),
 ]
 

@@ -20,6 +20,7 @@ from ecgan import Generator
 from ecgan.config import ConfigError
 from ecgan.data.source import Source
 from ecgan.files import records
+from ecgan.files import whole as writing
 from ecgan.method.losses import NonFiniteLoss
 from ecgan.training import (
     Machine,
@@ -29,7 +30,6 @@ from ecgan.training import (
     fit,
     loop,
     run,
-    safe,
     toy_batches,
 )
 from ecgan.training.average import settle
@@ -268,7 +268,7 @@ def test_without_any_whole_checkpoint_nothing_is_overwritten(whole: Path, tmp_pa
 @pytest.mark.parametrize("calls", [1, 2, 9])
 def test_a_full_disk_stops_the_run_and_keeps_the_older(calls, whole, tmp_path, monkeypatch) -> None:
     folder = copied(whole, tmp_path / "run", without=(4,))
-    left, real = iter(range(calls, -1, -1)), safe._put
+    left, real = iter(range(calls, -1, -1)), writing._put
 
     def full(path: Path, content: bytes) -> None:
         if "checkpoints" in str(path) and next(left) <= 1:
@@ -277,7 +277,7 @@ def test_a_full_disk_stops_the_run_and_keeps_the_older(calls, whole, tmp_path, m
         real(path, content)
 
     with monkeypatch.context() as patch:
-        patch.setattr(safe, "_put", full)
+        patch.setattr(writing, "_put", full)
         with pytest.raises(RunError, match=r"No space left.*good checkpoint is step-00000003") as e:
             go(folder)
     assert "free some space" in str(e.value)
@@ -320,7 +320,7 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch) -> None:
     def refused(path, content):
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
-    monkeypatch.setattr(safe, "_put", refused)
+    monkeypatch.setattr(writing, "_put", refused)
     with pytest.raises(RunError, match="Permission denied"):
         go(tmp_path / "run")
 

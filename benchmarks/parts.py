@@ -22,10 +22,10 @@ from torch.utils.flop_counter import FlopCounterMode, flop_registry
 from torch.utils.module_tracker import ModuleTracker
 
 from ecgan.data import toy
+from ecgan.fast.known_layout import Pyramid
+from ecgan.fast.memory_order import channels_last
 from ecgan.files import records
 from ecgan.method.edges import TOY, edge_maps
-from ecgan.method.layers import channels_last
-from ecgan.method.spade import LayoutPyramid
 from ecgan.presets import preset
 from ecgan.training import Trainer, toy_batches
 from ecgan.weights.checkpoint import shipped
@@ -109,7 +109,7 @@ def shares(layouts: Path | None) -> list[dict]:
     r"""Distinct 5 x 5 neighbourhoods over pixels, at each size, in several layouts together."""
     case, count = CASES["183 classes"], 12
     batches = [make_batch(case, layouts, number=number).semantics for number in range(count)]
-    pyramid, found = LayoutPyramid(torch.cat(batches)), []
+    pyramid, found = Pyramid(torch.cat(batches)), []
     with patch("ecgan.fast.neighbourhoods.WORTHWHILE", 1):
         for side in (256, 128, 64, 32, 16):
             distinct = pyramid.neighbourhoods(side, side)

@@ -8,21 +8,25 @@ The time is that of a training step, or of a synthesis where a trick serves only
 import argparse
 import math
 import statistics
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 import torch.nn.functional as F
 from bench import about, seconds, synthesis
 from cases import CASES, make_batch
-from reference import NEW_MAPS, NaiveDiscriminator, patched
 
+from ecgan.fast import plain
 from ecgan.fast.neighbourhoods import Rows
 from ecgan.files import records
-from ecgan.method.spade import LayoutPyramid
+from ecgan.method.layers import LEAK
 from ecgan.training import Trainer
 
 RESULTS = Path(__file__).parent / "results" / "tricks.jsonl"
+CHANNELS_LAST = ("convolutions", "known_layout", "discriminator")
+WRITTEN_OVER = ("spade", "semantic_preserving", "discriminator")
 
 
 def scattered(rows: Rows, table):
@@ -30,40 +34,61 @@ def scattered(rows: Rows, table):
     return F.embedding_bag(rows.entries, table.contiguous(), mode="sum")
 
 
-def judged_apart(self: Trainer, batch, made):
-    r"""Each picture judged by a pass of its own, layout and all."""
-
-    def own(picture):
-        return NaiveDiscriminator.forward(self.discriminator, batch.semantics, picture)
-
-    pictures = made.pictures()
-    targets = batch.targets(pictures)
-    fake = {name: own(picture) for name, picture in pictures.items()}
-    return fake, {name: own(target) for name, target in targets.items()}
-
-
 def as_they_come(maps):
     r"""Maps in whatever order of memory they have."""
     return maps
 
 
-PYRAMID = "ecgan.method.generator.LayoutPyramid"
+def anew(maps):
+    r"""LeakyReLU that keeps what it was given [R]."""
+    return F.leaky_relu(maps, LEAK)
+
+
+@contextmanager
+def patched(*targets: tuple) -> Iterator[None]:
+    r"""Other values in the named places, for a while."""
+    with ExitStack() as stack:
+        for place, value in targets:
+            stack.enter_context(patch(f"ecgan.fast.{place}", value))
+        yield
+
+
+@contextmanager
+def judged_apart(trainer: Trainer) -> Iterator[None]:
+    r"""Each picture judged by a pass of its own, layout and all."""
+    together = vars(trainer.discriminator).pop("discriminate")
+    try:
+        yield
+    finally:
+        trainer.discriminator.discriminate = together
+
+
+@contextmanager
+def by_the_method(trainer: Trainer) -> Iterator[None]:
+    r"""Both networks as the method says."""
+    with plain(trainer.generator), plain(trainer.discriminator):
+        yield
+
+
+def without(*targets: tuple) -> Callable[[Trainer], AbstractContextManager]:
+    r"""The context of a trick left out: other values in the named places of ``ecgan.fast``."""
+    return lambda trainer: patched(*targets)
+
+
 TRICKS = {
-    "distinct neighbourhoods": [(PYRAMID, partial(LayoutPyramid, gather=False))],
-    "the gradient gathers too": [("ecgan.fast.neighbourhoods.Rows.sum", scattered)],
-    "a wide layout looked up": [("ecgan.method.generator.WIDE", 1000)],
-    "judged together": [("ecgan.training.Trainer._judge", judged_apart)],
-    "channels side by side": [
-        (f"ecgan.{module}.channels_last", as_they_come)
-        for module in ("generator", "discriminator", "losses.objective")
-    ],
-    "results divided, not weights": [("ecgan.method.layers.HEAVY", math.inf)],
-    "few pixels, one product": [("ecgan.method.layers.FEW_PIXELS", 0)],
-    "maps written over": NEW_MAPS,
+    "all of them": by_the_method,
+    "distinct neighbourhoods": without(("known_layout.find", lambda semantics: None)),
+    "the gradient gathers too": without(("neighbourhoods.Rows.sum", scattered)),
+    "a wide layout looked up": without(("semantic_preserving.WIDE", 1000)),
+    "judged together": judged_apart,
+    "channels side by side": without(
+        *[(f"{m}.channels_last", as_they_come) for m in CHANNELS_LAST]
+    ),
+    "results divided, not weights": without(("convolutions.HEAVY", math.inf)),
+    "few pixels, one product": without(("convolutions.FEW_PIXELS", 0)),
+    "maps written over": without(*[(f"{m}.leak_", anew) for m in WRITTEN_OVER]),
 }
-OF_SYNTHESIS = {
-    "synthesis: normalisation folded": [("ecgan.method.spade.SPADE.folds", lambda spade: False)]
-}
+OF_SYNTHESIS = {"synthesis: normalisation folded": without(("spade.folds", lambda spade: False))}
 
 
 def measure(case: str, *, repeats: int, layouts: Path | None) -> list[dict]:
@@ -77,13 +102,13 @@ def measure(case: str, *, repeats: int, layouts: Path | None) -> list[dict]:
         batch = make_batch(CASES[case], layouts, number=number)
         base = seconds(whole.step, batch)
         ratios["both updates from one pass"].append(seconds(alternating.step, batch) / base)
-        for name, targets in TRICKS.items():
+        for name, without_it in TRICKS.items():
             base = seconds(whole.step, batch)
-            with patched(*targets):
+            with without_it(whole):
                 ratios[name].append(seconds(whole.step, batch) / base)
-        for name, targets in OF_SYNTHESIS.items():
+        for name, without_it in OF_SYNTHESIS.items():
             base = synthesis(whole.generator, batch.semantics)
-            with patched(*targets):
+            with without_it(whole):
                 ratios[name].append(synthesis(whole.generator, batch.semantics) / base)
     return [
         {

@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import zlib
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -76,8 +77,7 @@ def widened(generator: Generator) -> Generator:
     for module in [*readers, generator.semantic_preserving.to_classes]:
         module.weight = nn.Parameter(F.pad(module.weight, (0, 0, 0, 0, 0, missing)))
         module.in_channels += missing
-    pyramid = generator.pyramid
-    generator.pyramid = lambda layout: pyramid(F.pad(layout, (0, 0, 0, 0, 0, missing)))
+    generator.config = replace(generator.config, classes=generator.config.classes + missing)
     return generator.requires_grad_(False)
 
 
@@ -90,6 +90,7 @@ class PaintedStreet(nn.Module):
 
     def __init__(self, *, generator: Generator):
         super().__init__()
+        self.planes = generator.config.semantic_channels
         self.generator = widened(folded(generator))
         self.transfer = self.generator.image_generator.transfer = SwitchedTransfer()
         self.trained_gate = self.generator.semantic_preserving.gate
@@ -98,7 +99,8 @@ class PaintedStreet(nn.Module):
         self.transfer.switch = transfer_on
         preserving = self.generator.semantic_preserving
         preserving.gate = lambda maps: 0.5 + gates_on * (self.trained_gate(maps) - 0.5)
-        made = self.generator(layout)
+        missing = self.generator.config.semantic_channels - self.planes
+        made = self.generator(F.pad(layout, (0, 0, 0, 0, 0, missing)))
         return made.edge, made.first, made.final, made.gates
 
 

@@ -3,12 +3,14 @@ r"""Every choice of a model and its training, as frozen dataclasses."""
 from dataclasses import asdict, dataclass, field
 from typing import Literal, get_args
 
+from ecgan.errors import EcganError
+
 DOUBLINGS = {"normal": 5, "more": 6, "most": 7}
 Number = float | int
 Precision = Literal["fp32", "tf32", "bf16", "fp16"]
 
 
-class ConfigError(ValueError):
+class ConfigError(EcganError):
     r"""A value in a config that no model can be built from."""
 
 

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
+from ecgan.fast import accelerated
 from ecgan.method.generator import Generator, Synthesis
 from ecgan.method.layouts import LayoutError, semantics
 
@@ -25,7 +26,7 @@ def synthesize(generator: Generator, labels: Tensor, instances: Tensor | None = 
     layout = semantics(labels, instances, config=generator.config).to(device)
     was_training = generator.training
     generator.eval()
-    with torch.no_grad():
+    with torch.no_grad(), accelerated(generator):
         made = generator(layout)
     generator.train(was_training)
     return made

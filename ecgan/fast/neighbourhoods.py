@@ -122,7 +122,7 @@ def lookup(
     return rows.sum(rearrange(table, "n (places d) -> (n places) d", places=9))
 
 
-def cached(pixels: Shaped[Tensor, "n c"], *others: Shaped[Tensor, "n *_"]) -> Iterator[tuple]:
+def in_chunks(pixels: Shaped[Tensor, "n c"], *others: Shaped[Tensor, "n *_"]) -> Iterator[tuple]:
     r"""Some rows of all at a time, so few that what is made of them never leaves the cache."""
     at_once = max(1, CACHED // pixels.shape[1])
     return zip(*(rows.split(at_once) for rows in (pixels, *others)), strict=True)
@@ -168,7 +168,7 @@ class Neighbourhoods:
         pixels = rearrange(x, "b c h w -> (b h w) c")
         result = pixels.new_empty(pixels.shape, dtype=torch.result_type(x, factor))
         places = rearrange(self.places_large.entries, "n 1 -> n")
-        for values, rows, out in cached(pixels, places, result):
+        for values, rows, out in in_chunks(pixels, places, result):
             factors, shifts = F.embedding(rows, factor), F.embedding(rows, shift)
             torch.addcmul(shifts, values.to(out.dtype), factors, out=out)
         return rearrange(result, "(b h w) c -> b c h w", b=b, h=h, w=w)
@@ -200,7 +200,7 @@ def find(semantics: Float[Tensor, "b s h w"]) -> Neighbourhoods | None:
     vectors = pixels[members(cells, kinds)]
     if (vectors < 0).any():
         return None
-    parts = cached(pixels, rearrange(cells, "b h w -> (b h w)"))
+    parts = in_chunks(pixels, rearrange(cells, "b h w -> (b h w)"))
     if not all(torch.equal(F.embedding(rows, vectors), some) for some, rows in parts):
         return None
     blocks, count = grow(cells, kinds)

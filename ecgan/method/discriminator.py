@@ -2,12 +2,11 @@ r"""The multi-modality discriminator: one two-scale PatchGAN for edges and image
 
 import torch
 import torch.nn.functional as F
-from einops import repeat
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from ecgan.config import ModelConfig
-from ecgan.method.layers import channels_last, convolution, leak_
+from ecgan.method.layers import LEAK, convolution
 from ecgan.method.layouts import LayoutError
 
 SCALES = 2
@@ -36,33 +35,14 @@ class PatchDiscriminator(nn.Module):
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> list[Tensor]:
         r"""Every layer's output; the last is the score map ``b 1 h' w'``."""
-        return self.after_entry(self.entry(x))
-
-    def read(self, layouts: Float[Tensor, "b s h w"]) -> Float[Tensor, "b d h2 w2"]:
-        r"""The share of the layouts, the first channels, in the first convolution."""
-        weight = self.entry.weight[:, : layouts.shape[1]]
-        return F.conv2d(layouts, weight, self.entry.bias, self.entry.stride, self.entry.padding)
-
-    def judge(
-        self, read: Float[Tensor, "b d h2 w2"], pictures: Float[Tensor, "mb 3 h w"]
-    ) -> list[Tensor]:
-        r"""The same as a call, for m pictures of each layout that was read."""
-        weight = self.entry.weight[:, -pictures.shape[1] :]
-        own = F.conv2d(pictures, weight, None, self.entry.stride, self.entry.padding)
-        return self.after_entry(
-            own + repeat(read, "b d h w -> (m b) d h w", m=len(own) // len(read))
-        )
-
-    def after_entry(self, x: Float[Tensor, "b c h w"]) -> list[Tensor]:
-        r"""The rest, from the first convolution's result."""
-        outputs = [leak_(x)]
+        outputs = [F.leaky_relu(self.entry(x), LEAK)]
         for conv in self.middle:
-            outputs.append(leak_(F.instance_norm(conv(outputs[-1]))))
+            outputs.append(F.leaky_relu(F.instance_norm(conv(outputs[-1])), LEAK))
         return [*outputs, self.score(outputs[-1])]
 
 
 class Discriminator(nn.Module):
-    r"""The paper's multi-modality discriminator: edge, ``I'``, ``I''`` before one judge [R].
+    r"""The paper's multi-modality discriminator: edge, ``I'``, ``I''`` judged by one network [R].
 
     Raises :class:`ecgan.method.layouts.LayoutError` where layout and picture do not fit.
     """
@@ -83,23 +63,17 @@ class Discriminator(nn.Module):
         ``semantics`` is ``b s h w``, ``image`` (an image or edge map in [-1, 1]) ``b 3 h w``.
         """
         self._check(semantics, image)
-        return self.judge(self.read(semantics), image)
-
-    def read(self, semantics: Float[Tensor, "b s h w"]) -> list[Tensor]:
-        r"""The layouts' share of each scale's first convolution, the same for all pictures."""
-        outputs, x = [], channels_last(semantics)
+        x, outputs = torch.cat([semantics, image], dim=1), []
         for scale in self.scales:
-            outputs.append(scale.read(x))
+            outputs.append(scale(x))
             x = half(x)
         return outputs
 
-    def judge(self, read: list[Tensor], images: Float[Tensor, "mb 3 h w"]) -> list[list[Tensor]]:
-        r"""The result for m images of each layout that was read, in the order "(m b)"."""
-        outputs, x = [], channels_last(images)
-        for scale, share in zip(self.scales, read, strict=True):
-            outputs.append(scale.judge(share, x))
-            x = half(x)
-        return outputs
+    def discriminate(
+        self, semantics: Tensor, pictures: dict[str, Tensor]
+    ) -> dict[str, list[list[Tensor]]]:
+        r"""The result for each picture ``b 3 h w``, by name, of the same layouts ``b s h w``."""
+        return {name: self(semantics, picture) for name, picture in pictures.items()}
 
     def _check(self, semantics: Tensor, image: Tensor) -> None:
         channels = self.config.semantic_channels
@@ -115,21 +89,3 @@ class Discriminator(nn.Module):
                 f"this config needs (batch, {channels}, height, width) and "
                 f"(batch, 3, height, width) of one size"
             )
-
-
-def judge(
-    discriminator: Discriminator, semantics: Tensor | list[Tensor], pictures: dict[str, Tensor]
-) -> dict[str, list[list[Tensor]]]:
-    r"""Each picture's result from one joint pass; equal to a pass each, as no layer mixes a batch.
-
-    ``semantics`` is ``b s h w``, or what the discriminator has read of it already; ``pictures``
-    maps names to ``b 3 h w``.
-    """
-    read = discriminator.read(semantics) if isinstance(semantics, Tensor) else semantics
-    stacked = torch.cat([channels_last(picture) for picture in pictures.values()])
-    outputs = discriminator.judge(read, stacked)
-    split = [[layer.chunk(len(pictures)) for layer in layers] for layers in outputs]
-    return {
-        name: [[layer[index] for layer in layers] for layers in split]
-        for index, name in enumerate(pictures)
-    }

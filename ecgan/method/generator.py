@@ -1,21 +1,17 @@
-r"""The generator: shared encoder, edge and image branches, edge transfer, semantic preserving."""
+r"""The generator: shared encoder, edge and image branch, edge transfer, semantic preserving."""
 
 from dataclasses import dataclass, fields
 
-import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from ecgan.config import ModelConfig
-from ecgan.method.layers import LEAK, channels_last, convolution
+from ecgan.method.edge_transfer import EdgeGenerator, ImageGenerator
+from ecgan.method.encoder import SharedEncoder
 from ecgan.method.layouts import LayoutError
 from ecgan.method.semantic_preserving import SemanticPreservingModule
-from ecgan.method.spade import LayoutPyramid, SPADEResBlock
 
-BRANCH_CHANNELS = (32, 16, 8)
 MODALITIES = ("edge", "first", "final")
-WIDE = 16  # channels of a layout above which looking them up beats convolving them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,105 +55,11 @@ class Synthesis:
         return Synthesis(**{f.name: cut(getattr(self, f.name)) for f in fields(self)})
 
 
-class SharedEncoder(nn.Module):
-    r"""The trunk ``E``: SPADE blocks from the coarsest layout up to full size [R], chapter 03."""
-
-    def __init__(self, *, config: ModelConfig):
-        super().__init__()
-        self.start = (config.height // 2**config.doublings, config.width // 2**config.doublings)
-        wide, *narrowing = (config.trunk_channels(m) for m in (16, 8, 4, 2, 1))
-        if config.upsampling == "most":
-            narrowing.append(config.feature_channels)
-        self.entry = convolution(config.semantic_channels, wide)
-        widths = [wide, wide, wide, wide, *narrowing]
-        self.blocks = nn.ModuleList(
-            SPADEResBlock(channels_in=before, channels_out=after, config=config)
-            for before, after in zip(widths[:-1], widths[1:], strict=True)
-        )
-        # The head stays small, "normal" keeps the size before the second middle block.
-        self.doubles = [False, True, config.upsampling != "normal"] + [True] * len(narrowing)
-
-    def forward(self, layout: LayoutPyramid) -> list[Tensor]:
-        r"""The output of every block, coarse to fine; the last is ``F``, ``b c h w``."""
-        x = self.entry(layout.at(*self.start))
-        outputs = []
-        for block, double in zip(self.blocks, self.doubles, strict=True):
-            x = block(F.interpolate(x, scale_factor=2, mode="nearest") if double else x, layout)
-            outputs.append(x)
-        return outputs
-
-
-class Branch(nn.Module):
-    r"""Four 3 x 3 convolutions c -> 32 -> 16 -> 8 -> 3, each on LeakyReLU of the one before [R]."""
-
-    def __init__(self, *, channels: int):
-        super().__init__()
-        widths = (channels, *BRANCH_CHANNELS)
-        self.hidden = nn.ModuleList(
-            convolution(before, after)
-            for before, after in zip(widths[:-1], widths[1:], strict=True)
-        )
-        self.last = convolution(BRANCH_CHANNELS[-1], 3)
-
-
-class EdgeGenerator(Branch):
-    r"""Features ``F`` to the edge map, [-1, 1] [R]."""
-
-    def forward(self, features: Float[Tensor, "b c h w"]) -> tuple[Tensor, list[Tensor]]:
-        r"""The edge map ``b 3 h w`` and the three hidden layers' features."""
-        hidden = []
-        for layer in self.hidden:
-            features = layer(F.leaky_relu(features, LEAK))
-            hidden.append(features)
-        return torch.tanh(self.last(F.leaky_relu(features, LEAK))), hidden
-
-
-class AttentionGuidedEdgeTransfer(nn.Module):
-    r"""``image * sigmoid(edge) + image``: edges amplify image features, at most twofold [R], 04."""
-
-    def forward(
-        self, image: Float[Tensor, "b c h w"], edge: Float[Tensor, "b c h w"]
-    ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b c h w"]]:
-        r"""The transferred features and the attention, in (0, 1)."""
-        attention = torch.sigmoid(edge)
-        return attention * image + image, attention
-
-
-class ImageGenerator(Branch):
-    r"""Features ``F`` to the first image ``I'``, guided by the edge branch at every layer [R]."""
-
-    def __init__(self, *, channels: int):
-        super().__init__(channels=channels)
-        self.transfer = AttentionGuidedEdgeTransfer()
-
-    def forward(
-        self,
-        features: Float[Tensor, "b c h w"],
-        edge: Float[Tensor, "b 3 h w"] | None,
-        edge_features: list[Tensor],
-    ) -> tuple[Tensor, list[Tensor], list[Tensor], list[Tensor]]:
-        r"""``I'``, then per layer: features before the transfer, attention, features after.
-
-        With ``edge`` None nothing is transferred and the last two lists are empty.
-        """
-        before, attention, after = [], [], []
-        for level, layer in enumerate(self.hidden):
-            features = layer(F.leaky_relu(features, LEAK))
-            before.append(features)
-            if edge is not None:
-                features, weights = self.transfer(features, edge_features[level])
-                attention.append(weights)
-                after.append(features)
-        image = torch.tanh(self.last(F.leaky_relu(features, LEAK)))
-        if edge is not None:
-            image, _ = self.transfer(image, edge)
-        return image, before, attention, after
-
-
 class Generator(nn.Module):
     r"""ECGAN's generator: semantic input ``b s h w`` to :class:`Synthesis` [R].
 
-    Raises :class:`LayoutError` for an input of another shape than the config's.
+    Height and width may be any multiples of ``2**config.doublings``, not only the config's: all
+    layers are convolutions. Raises :class:`LayoutError` for any other input.
     """
 
     def __init__(self, config: ModelConfig):
@@ -177,8 +79,7 @@ class Generator(nn.Module):
     def forward(self, semantics: Tensor) -> Synthesis:
         r"""Edge map, first and final image, and the features between, for a batch of layouts."""
         self._check(semantics)
-        layout = self.pyramid(semantics)
-        scales = self.encoder(layout)
+        scales = self.encoder(semantics)
         features = scales[-1]
         edge, edge_features = None, []
         if self.edge_generator is not None:
@@ -187,12 +88,8 @@ class Generator(nn.Module):
         first, before, attention, after = self.image_generator(features, guide, edge_features)
         final, maps, gates = first, None, None
         if self.semantic_preserving is not None:
-            wide = self.config.semantic_channels > WIDE
-            distinct = layout.neighbourhoods(*semantics.shape[-2:]) if wide else None
-            parts = [features, first, edge, layout.full if distinct is None else None]
-            # Of one picture, einops.pack would lose that its channels lie side by side.
-            stack = torch.cat([part for part in parts if part is not None], dim=1)
-            final, maps, gates = self.semantic_preserving(stack, distinct)
+            edges = [] if edge is None else [edge]
+            final, maps, gates = self.semantic_preserving(features, first, *edges, semantics)
         return Synthesis(
             edge=edge,
             first=first,
@@ -207,17 +104,14 @@ class Generator(nn.Module):
             gates=gates,
         )
 
-    def pyramid(self, semantics: Tensor) -> LayoutPyramid:
-        r"""The layout at every size; a hook for other ways to prepare it."""
-        return LayoutPyramid(channels_last(semantics))
-
     def _check(self, semantics: Tensor) -> None:
-        config = self.config
-        expected = (config.semantic_channels, config.height, config.width)
-        if semantics.ndim != 4 or tuple(semantics.shape[1:]) != expected or not len(semantics):
+        channels, step = self.config.semantic_channels, 2**self.config.doublings
+        shape = tuple(semantics.shape)
+        fits = semantics.ndim == 4 and shape[1] == channels and min(shape) >= 1
+        if not fits or shape[2] % step or shape[3] % step:
             raise LayoutError(
-                f"the semantic input has shape {tuple(semantics.shape)}; this config needs "
-                f"(batch >= 1, {', '.join(map(str, expected))}): make it with "
+                f"the semantic input has shape {shape}; this config needs (batch >= 1, {channels}, "
+                f"height, width), both multiples of {step}: make it with "
                 f"ecgan.method.layouts.semantics(labels, config=config)"
             )
         if not semantics.is_floating_point():

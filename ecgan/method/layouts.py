@@ -1,17 +1,18 @@
 r"""Label maps: validation, one-hot encoding, instance boundaries, palettes (chapter 01)."""
 
 import torch
-from einops import pack, rearrange, reduce
+from einops import rearrange, reduce
 from jaxtyping import Bool, Float, Int, Integer, UInt8
 from torch import Tensor
 
 from ecgan.config import ModelConfig
+from ecgan.errors import EcganError
 
 IGNORE = 255
 NEXT_STEP = "see `ecgan doctor`"
 
 
-class LayoutError(ValueError):
+class LayoutError(EcganError):
     r"""A label map that no network can read; the message says why and what to do."""
 
 
@@ -59,8 +60,7 @@ def one_hot(
 ) -> Float[Tensor, "b k h w"]:
     r"""Label ids to one channel a class, values 0 and 1.
 
-    With ``dont_care``, label 255 lights one more channel, the last, index ``classes`` [R]. A
-    pixel's channels lie side by side in memory (channels last), as the networks want them.
+    With ``dont_care``, label 255 lights one more channel, the last, index ``classes`` [R].
     """
     validate(labels, classes=classes, dont_care=dont_care)
     ids = torch.arange(classes + dont_care, device=labels.device)
@@ -86,15 +86,18 @@ def semantics(
 ) -> Float[Tensor, "b s h w"]:
     r"""The networks' input: one-hot classes, don't care, instance boundary [R].
 
-    ``labels`` and ``instances`` are integer maps ``b h w``. Raises :class:`LayoutError` where
-    either is missing, of another size than the config's, or holds an unknown id.
+    ``labels`` and ``instances`` are integer maps ``b h w`` of any size that the generator can
+    make: multiples of ``2**config.doublings``. Raises :class:`LayoutError` where either is missing,
+    of a size that cannot be made, or holds an unknown id.
     """
     validate(labels, classes=config.classes, dont_care=config.dont_care)
-    if tuple(labels.shape[1:]) != (config.height, config.width):
+    height, width = labels.shape[1:]
+    step = 2**config.doublings
+    if height % step or width % step:
         raise LayoutError(
-            f"the layout is {labels.shape[1]} x {labels.shape[2]} pixels (height x width); this "
-            f"config makes {config.height} x {config.width}: resize it with nearest-neighbour, or "
-            f"change height and width (multiples of {2**config.doublings})"
+            f"the layout is {height} x {width} pixels (height x width); this config makes "
+            f"multiples of {step}, such as {config.height} x {config.width}: resize it with "
+            f"nearest-neighbour"
         )
     maps = [one_hot(labels, classes=config.classes, dont_care=config.dont_care)]
     if config.instance_boundaries:
@@ -111,8 +114,7 @@ def semantics(
         if instances.is_floating_point():
             raise LayoutError(f"instances have dtype {instances.dtype}; ids must be integers")
         maps.append(instance_boundaries(instances))
-    side_by_side = [rearrange(part, "b k h w -> b h w k") for part in maps]
-    return rearrange(pack(side_by_side, "b h w *")[0], "b h w s -> b s h w")
+    return torch.cat(maps, dim=1)
 
 
 def colorize(

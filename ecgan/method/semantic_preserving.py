@@ -6,8 +6,7 @@ from einops import rearrange, reduce
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ecgan.fast.neighbourhoods import Neighbourhoods
-from ecgan.method.layers import LEAK, convolution, leak_
+from ecgan.method.layers import LEAK, convolution
 
 
 class SemanticPreservingModule(nn.Module):
@@ -20,25 +19,18 @@ class SemanticPreservingModule(nn.Module):
         self.to_image = convolution(channels, 3)
 
     def forward(
-        self, stack: Float[Tensor, "b c h w"], layout: Neighbourhoods | None = None
+        self, *parts: Float[Tensor, "b _ h w"]
     ) -> tuple[Float[Tensor, "b 3 h w"], Float[Tensor, "b k h w"], Float[Tensor, "b k"]]:
         r"""The final image in [-1, 1], the class maps before gating, the gates in (0, 1).
 
-        ``layout`` may stand in for the stack's last channels, if those are the layout's: they are
-        then looked up rather than convolved.
+        ``parts`` are concatenated: features ``F``, first image ``I'``, edge map ``I_e``, layout
+        ``S``, in that order, ``channels`` together.
         """
-        maps = self._class_maps(F.leaky_relu(stack, LEAK), layout)
+        maps = self.to_classes(F.leaky_relu(torch.cat(parts, dim=1), LEAK))
         gates = self.gate(maps)
-        gated = (maps * rearrange(gates, "b k -> b k 1 1")).add_(maps)
-        x = self.from_classes(leak_(gated))
-        return torch.tanh(self.to_image(leak_(x))), maps, gates
-
-    def _class_maps(self, x: Tensor, layout: Neighbourhoods | None) -> Tensor:
-        if layout is None:
-            return self.to_classes(x)
-        own, rest = self.to_classes.weight.tensor_split([x.shape[1]], dim=1)
-        # A layout is its own LeakyReLU: it holds nothing below 0.
-        return F.conv2d(x, own, self.to_classes.bias, padding=1).add_(layout.convolve(rest))
+        gated = maps * rearrange(gates, "b k -> b k 1 1") + maps
+        x = self.from_classes(F.leaky_relu(gated, LEAK))
+        return torch.tanh(self.to_image(F.leaky_relu(x, LEAK))), maps, gates
 
     def gate(self, maps: Float[Tensor, "b k h w"]) -> Float[Tensor, "b k"]:
         r"""One weight in (0, 1) a class: the sigmoid of its map's average."""

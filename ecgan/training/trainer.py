@@ -7,11 +7,11 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ecgan.config import Config, TrainingConfig
+from ecgan.fast import accelerate
 from ecgan.method.batch import Batch
-from ecgan.method.discriminator import Discriminator, judge
+from ecgan.method.discriminator import Discriminator
 from ecgan.method.generator import Generator, Synthesis
 from ecgan.method.losses.objective import Objective, Terms
-from ecgan.method.spade import SPADE
 from ecgan.training.guard import NonFiniteGradient, blame, culprits, gradient_norm
 from ecgan.training.machine import Machine
 
@@ -62,8 +62,7 @@ class Trainer:
         torch.manual_seed(settings.seed)
         self.generator = self.machine.place(Generator(config.model))
         self.discriminator = self.machine.place(Discriminator(config.model))
-        for spade in (part for part in self.generator.modules() if isinstance(part, SPADE)):
-            spade.recompute = recompute
+        accelerate(self.generator, recompute=recompute), accelerate(self.discriminator)
         self.objective = Objective(config=config, segmenter=segmenter, vgg=vgg)
         self.objective.to(self.machine.device)
         self.generator_parameters = [
@@ -113,13 +112,12 @@ class Trainer:
 
     def _judge(self, batch: Batch, made: Synthesis):
         pictures = made.pictures()
-        layout = self.discriminator.read(batch.semantics)
-        fake = judge(self.discriminator, layout, pictures)
+        fake = self.discriminator.discriminate(batch.semantics, pictures)
         # The real image answers for first and final alike: it is judged once.
         once = {"edge": batch.edges, "image": batch.images}
         if "edge" not in pictures:
             del once["edge"]
-        real = judge(self.discriminator, layout, once)
+        real = self.discriminator.discriminate(batch.semantics, once)
         return fake, {name: real["edge" if name == "edge" else "image"] for name in fake}
 
     def _both_terms(self, batch: Batch) -> tuple[Terms, Terms]:

@@ -11,7 +11,8 @@ from ecgan.config import ConfigError
 from ecgan.data import toy
 from ecgan.data.doctor.examine import examine
 from ecgan.data.doctor.memory import estimate
-from ecgan.method.discriminator import Discriminator, judge
+from ecgan.fast import accelerate
+from ecgan.method.discriminator import Discriminator
 from ecgan.method.generator import Generator
 from ecgan.method.layouts import one_hot
 from ecgan.presets import preset
@@ -304,7 +305,7 @@ def test_memory_is_what_autograd_keeps_of_the_whole_networks():
         training=replace(config.training, batch_size=batch, ema=0.0),
     )
     model, kept = config.model, {}
-    generator, discriminator = Generator(model), Discriminator(model)
+    generator, discriminator = accelerate(Generator(model)), accelerate(Discriminator(model))
 
     def keep(tensor):
         if tensor.ndim == 4 and tensor.shape[0] % batch == 0:
@@ -315,8 +316,9 @@ def test_memory_is_what_autograd_keeps_of_the_whole_networks():
     layout = one_hot(torch.randint(model.classes, (batch, 64, 64)), classes=model.classes)
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         made = generator(layout)
-        fake = judge(discriminator, layout, made.pictures())
-        real = judge(discriminator, layout, {name: made.first.detach() * 1 for name in "ab"})
+        fake = discriminator.discriminate(layout, made.pictures())
+        targets = {name: made.first.detach() * 1 for name in "ab"}
+        real = discriminator.discriminate(layout, targets)
     expected = estimate(config)
     states = 16 * (expected.generator + expected.discriminator)
     assert expected.training - states == pytest.approx(sum(kept.values()), rel=0.03)

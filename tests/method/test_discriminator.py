@@ -1,11 +1,14 @@
 r"""The discriminator: its two scales layer by layer, the joint pass, gradients, refusals."""
 
+from copy import deepcopy
+
 import pytest
 import torch
 import torch.nn.functional as F
 
 from ecgan import Discriminator, ModelConfig
-from ecgan.method.discriminator import half, judge
+from ecgan.fast import accelerate
+from ecgan.method.discriminator import half
 from ecgan.method.layouts import LayoutError
 from support.networks import awake, random_semantics
 
@@ -59,7 +62,7 @@ def test_it_reads_layout_and_picture(discriminator):
 def test_judging_together_equals_judging_apart(discriminator, count):
     layout = random_semantics()
     pictures = {name: random_picture() for name in ("edge", "first", "final")[:count]}
-    together = judge(discriminator, layout, pictures)
+    together = accelerate(deepcopy(discriminator)).discriminate(layout, pictures)
     assert list(together) == list(pictures)
     for name, picture in pictures.items():
         apart = discriminator(layout, picture)

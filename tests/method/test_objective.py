@@ -9,7 +9,6 @@ import torch.nn.functional as F
 from ecgan import Discriminator, Generator
 from ecgan.config import ConfigError, ContrastConfig
 from ecgan.method.batch import Batch
-from ecgan.method.discriminator import judge
 from ecgan.method.layouts import semantics
 from ecgan.method.losses import (
     NonFiniteLoss,
@@ -61,8 +60,8 @@ class Scene:
         images, edges = torch.rand(2, 2, 3, 32, 32) * 2 - 1
         self.batch = Batch(labels, layout, images, edges)
         self.made = generator(layout)
-        self.fake = judge(discriminator, layout, self.made.pictures())
-        self.real = judge(discriminator, layout, self.batch.targets(self.fake))
+        self.fake = discriminator.discriminate(layout, self.made.pictures())
+        self.real = discriminator.discriminate(layout, self.batch.targets(self.fake))
 
     def terms(self, losses, *, batch: Batch | None = None, **networks) -> Terms:
         torch.manual_seed(5)

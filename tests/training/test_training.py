@@ -10,7 +10,6 @@ import torch
 from ecgan.config import ConfigError, TrainingConfig
 from ecgan.data import toy
 from ecgan.files.progress import quiet
-from ecgan.method.discriminator import judge
 from ecgan.method.edges import TOY, edge_maps
 from ecgan.method.layouts import semantics
 from ecgan.method.losses import NonFiniteLoss
@@ -89,8 +88,8 @@ def test_each_network_has_the_gradient_of_its_own_loss(simultaneous):
 
     torch.manual_seed(4)
     made = run.generator(batch.semantics)
-    fake = judge(run.discriminator, batch.semantics, made.pictures())
-    real = judge(run.discriminator, batch.semantics, batch.targets(fake))
+    fake = run.discriminator.discriminate(batch.semantics, made.pictures())
+    real = run.discriminator.discriminate(batch.semantics, batch.targets(fake))
     loss = run.objective.generator_terms(made, batch, fake, real).total
     expected = torch.autograd.grad(loss, run.generator_parameters, retain_graph=True)
     expected = torch.cat([gradient.flatten() for gradient in expected])
@@ -98,8 +97,8 @@ def test_each_network_has_the_gradient_of_its_own_loss(simultaneous):
     torch.testing.assert_close(gradients(run.generator_parameters), expected, rtol=1e-3, atol=1e-4)
 
     fixed = {name: picture.detach() for name, picture in made.pictures().items()}
-    fake = judge(run.discriminator, batch.semantics, fixed)
-    real = judge(run.discriminator, batch.semantics, batch.targets(fake))
+    fake = run.discriminator.discriminate(batch.semantics, fixed)
+    real = run.discriminator.discriminate(batch.semantics, batch.targets(fake))
     loss = run.objective.discriminator_terms(fake, real).total
     expected = torch.autograd.grad(loss, run.discriminator_parameters)
     expected = torch.cat([gradient.flatten() for gradient in expected])

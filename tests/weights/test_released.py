@@ -6,11 +6,11 @@ import torch
 
 from ecgan import Discriminator, Generator, ModelConfig
 from ecgan.config import Config, DataConfig, LossConfig
+from ecgan.fast import accelerate, accelerated
+from ecgan.fast.known_layout import Pyramid
 from ecgan.method.batch import Batch
-from ecgan.method.discriminator import judge
 from ecgan.method.layouts import semantics
 from ecgan.method.losses.objective import Objective
-from ecgan.method.spade import LayoutPyramid
 from ecgan.weights.released import (
     ReleasedWeightsError,
     load_released,
@@ -62,9 +62,12 @@ def layout(case) -> torch.Tensor:
     return semantics(case.labels, case.instances, config=case.config)
 
 
-@pytest.fixture(scope="module")
-def released(case):
-    return load_released(case.state("G"), case.state("D"), config=case.config)
+@pytest.fixture(scope="module", params=["plain", "accelerated"])
+def released(case, request):
+    loaded = load_released(case.state("G"), case.state("D"), config=case.config)
+    if request.param == "accelerated":
+        accelerate(loaded.generator), accelerate(loaded.discriminator)
+    return loaded
 
 
 def worst(found: torch.Tensor, expected: torch.Tensor) -> float:
@@ -108,8 +111,8 @@ def test_golden_losses(case, layout, released):
     batch = Batch(case.labels, layout, case["real_image"], case["real_edge"])
     with torch.no_grad():
         made = released.generator(layout)
-        fake = judge(released.discriminator, layout, made.pictures())
-        real = judge(released.discriminator, layout, batch.targets(fake))
+        fake = released.discriminator.discriminate(layout, made.pictures())
+        real = released.discriminator.discriminate(layout, batch.targets(fake))
         objective = Objective(config=config)
         ours = objective.generator_terms(made, batch, fake, real).weighted
         ours |= objective.discriminator_terms(fake, real).weighted
@@ -146,13 +149,16 @@ def test_every_kind_equals_the_twin(upsampling, dont_care, instance_boundaries):
     # Noise is convolved; in regions, distinct neighbourhoods are computed once and gathered.
     for block in (1, 16):
         layout = semantics(*random_layout(config, block=block), config=config)
-        gathered = LayoutPyramid(layout).neighbourhoods(config.height, config.width)
+        gathered = Pyramid(layout).neighbourhoods(config.height, config.width)
         assert (gathered is None) == (block == 1)
         with torch.no_grad():
-            made = loaded.generator(layout)
+            pairs = [loaded.generator(layout)]
+            with accelerated(loaded.generator):
+                pairs.append(loaded.generator(layout))
         expected = reference.generator(generator_state, layout, upsampling=upsampling)
-        for found, value in zip((made.edge, made.first, made.final), expected, strict=True):
-            torch.testing.assert_close(found, value, **TOLERANCE)
+        for made in pairs:
+            for found, value in zip((made.edge, made.first, made.final), expected, strict=True):
+                torch.testing.assert_close(found, value, **TOLERANCE)
         assert made.final.std() > 1e-3
     with torch.no_grad():
         scales = loaded.discriminator(layout, made.final)

@@ -17,7 +17,8 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from ecgan.config import Config, ModelConfig
-from ecgan.method.discriminator import Discriminator, judge
+from ecgan.fast import accelerate
+from ecgan.method.discriminator import Discriminator
 from ecgan.method.generator import Generator
 from ecgan.method.layouts import one_hot
 
@@ -84,7 +85,7 @@ def _build(model: ModelConfig, width: int, **changes) -> _Networks:
     side = 2 * 2**model.doublings
     changes = {"base_channels": width, "max_channels": cap, "height": side, "width": side} | changes
     narrow = replace(model, **changes)
-    return _Networks(Generator(narrow), Discriminator(narrow))
+    return _Networks(accelerate(Generator(narrow)), accelerate(Discriminator(narrow)))
 
 
 def _activations(networks: _Networks) -> Float[np.ndarray, "2"]:
@@ -108,8 +109,9 @@ def _activations(networks: _Networks) -> Float[np.ndarray, "2"]:
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         made = generator(layout)
         pictures = made.pictures()
-        fake = judge(discriminator, layout, pictures)
-        real = judge(discriminator, layout, {name: layout[:, :3].clone() for name in REAL})
+        fake = discriminator.discriminate(layout, pictures)
+        targets = {name: layout[:, :3].clone() for name in REAL}
+        real = discriminator.discriminate(layout, targets)
     del made, pictures, fake, real
     pixels = BATCH * model.height * model.width
     return np.array([sum(kept.values()), drawing.most]) / pixels

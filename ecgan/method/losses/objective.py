@@ -9,9 +9,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ecgan.config import Config, ConfigError, Number
+from ecgan.fast.memory_order import channels_last
 from ecgan.method.batch import Batch
 from ecgan.method.generator import Synthesis
-from ecgan.method.layers import channels_last
 from ecgan.method.layouts import IGNORE
 from ecgan.method.losses.adversarial import feature_matching, hinge_discriminator, hinge_generator
 from ecgan.method.losses.class_specific import ClassSpecificDecoder, class_specific

@@ -85,6 +85,12 @@ class Discriminator(nn.Module):
         self._check(semantics, image)
         return self.judge(self.read(semantics), image)
 
+    def discriminate(
+        self, semantics: Float[Tensor, "b s h w"], pictures: dict[str, Tensor]
+    ) -> dict[str, list[list[Tensor]]]:
+        r"""The result for each picture ``b 3 h w`` of the same layouts, by its name."""
+        return {name: self(semantics, picture) for name, picture in pictures.items()}
+
     def read(self, semantics: Float[Tensor, "b s h w"]) -> list[Tensor]:
         r"""The layouts' share of each scale's first convolution, the same for all pictures."""
         outputs, x = [], channels_last(semantics)

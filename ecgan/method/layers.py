@@ -119,3 +119,8 @@ def convolution(
     if bias:
         nn.init.zeros_(conv.bias)
     return spectral_norm(conv) if spectral else conv
+
+
+def frozen(network: nn.Module) -> nn.Module:
+    r"""A network that only looks: in evaluation mode, its parameters without gradients."""
+    return network.eval().requires_grad_(False)

@@ -17,7 +17,6 @@ from torch import Tensor
 from ecgan.config import Config, ConfigError, DataConfig, LossConfig, ModelConfig, TrainingConfig
 from ecgan.data import toy
 from ecgan.method.batch import Batch
-from ecgan.method.discriminator import judge
 from ecgan.method.layouts import semantics
 from ecgan.training import Trainer, toy_batches, train
 from ecgan.weights.checkpoint import WEIGHTS, shipped
@@ -109,7 +108,7 @@ def run(fault: str, *, steps: int = STEPS, seed: int = 0, every: int = EVERY) ->
         # In training mode: the running statistics of so short a run would spoil the pictures.
         final = trainer.generator(layout).final
         pictures = {"made": final, "real": scenes.images}
-        scores = judge(trainer.discriminator, layout, pictures)
+        scores = trainer.discriminator.discriminate(layout, pictures)
         real, made = (scores[name][0][-1].mean().item() for name in ("real", "made"))
         rows.append((step, real, made, F.l1_loss(final, scenes.images).item()))
         images[:] = [final]

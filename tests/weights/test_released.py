@@ -7,7 +7,6 @@ import torch
 from ecgan import Discriminator, Generator, ModelConfig
 from ecgan.config import Config, DataConfig, LossConfig
 from ecgan.method.batch import Batch
-from ecgan.method.discriminator import judge
 from ecgan.method.layouts import semantics
 from ecgan.method.losses.objective import Objective
 from ecgan.method.spade import LayoutPyramid
@@ -108,8 +107,8 @@ def test_golden_losses(case, layout, released):
     batch = Batch(case.labels, layout, case["real_image"], case["real_edge"])
     with torch.no_grad():
         made = released.generator(layout)
-        fake = judge(released.discriminator, layout, made.pictures())
-        real = judge(released.discriminator, layout, batch.targets(fake))
+        fake = released.discriminator.discriminate(layout, made.pictures())
+        real = released.discriminator.discriminate(layout, batch.targets(fake))
         objective = Objective(config=config)
         ours = objective.generator_terms(made, batch, fake, real).weighted
         ours |= objective.discriminator_terms(fake, real).weighted

@@ -56,8 +56,8 @@ def make_batch(config: Config, device: torch.device) -> Batch:
 def make_trainer(config: Config, machine: Machine, *, compiled: bool) -> Trainer:
     r"""A trainer with every loss of the config, its networks compiled if wanted."""
     segmenter = UNet(classes=config.model.classes, width=8)
-    vgg = VGG19() if config.losses.perceptual_features == "vgg19" else None
-    trainer = Trainer(config=config, segmenter=segmenter, vgg=vgg, machine=machine)
+    perceptual = VGG19() if config.losses.perceptual_features == "vgg19" else None
+    trainer = Trainer(config=config, segmenter=segmenter, perceptual=perceptual, machine=machine)
     if compiled:
         trainer.generator.compile()
         trainer.discriminator.compile()

@@ -119,9 +119,12 @@ class LossConfig:
     r"""Weights of the terms (0 switches one off) and of the modalities edge, first, final.
 
     Released weights: adversarial 1, feature matching 10, perceptual 10; edge 1, first 1,
-    final 2 [R]. The others are 1 [P]; ``cross_entropy`` is the label generator's plain
-    per-pixel loss, 0 unless asked for [I]. ``similarity_pairs`` are drawn an image; None compares
-    every pair.
+    final 2 [R]. The others are 1, as re-implementers have them [P]. ``similarity`` weighs its whole
+    brace, the losses of the first and of the final image together. ``contrastive`` and
+    ``class_specific`` are the two halves of the paper's contrastive learning loss [S].
+    ``cross_entropy`` is the label generator's plain per-pixel loss of the same two images, so that
+    it can be exchanged for the similarity loss like for like; 0 unless asked for [I].
+    ``similarity_pairs`` are drawn an image; None compares every pair.
     """
 
     adversarial: Number = 1.0

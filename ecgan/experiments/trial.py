@@ -18,7 +18,7 @@ from ecgan.experiments.measures import (
 )
 from ecgan.files.records import commit, versions
 from ecgan.method.batch import Batch
-from ecgan.readers.segmenter import frozen
+from ecgan.method.layers import frozen
 from ecgan.training import History, Machine, Trainer, toy_batches, train
 from ecgan.training.average import settle
 from ecgan.weights.checkpoint import shipped

@@ -7,10 +7,11 @@ from functools import partial
 import torch
 from torch import nn
 
-from ecgan.fast import convolutions, discriminator, semantic_preserving, spade
+from ecgan.fast import class_specific, convolutions, discriminator, semantic_preserving, spade
 from ecgan.fast.known_layout import KnownLayout
 from ecgan.method.discriminator import Discriminator, PatchDiscriminator
 from ecgan.method.generator import Generator
+from ecgan.method.losses.class_specific import ClassSpecificDecoder
 from ecgan.method.semantic_preserving import SemanticPreservingModule
 from ecgan.method.spade import SPADE, SPADEResBlock
 
@@ -55,6 +56,8 @@ def accelerate(network: nn.Module, *, recompute: bool = False) -> nn.Module:
             bind(part, discriminator.patch_forward)
         elif isinstance(part, Discriminator):
             bind(part, discriminator.discriminate, name="discriminate")
+        elif isinstance(part, ClassSpecificDecoder):
+            bind(part, class_specific.decoder_forward)
     return network
 
 

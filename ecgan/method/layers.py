@@ -42,3 +42,8 @@ def resize(
 def scale(x: Float[Tensor, "b c h w"], factor: float | int) -> Float[Tensor, "b c y x"]:
     r"""``factor`` times the height and width, by nearest neighbour [R]."""
     return F.interpolate(x, scale_factor=factor, mode="nearest")
+
+
+def frozen(network: nn.Module) -> nn.Module:
+    r"""A network that only looks: in evaluation mode, its parameters without gradients."""
+    return network.eval().requires_grad_(False)

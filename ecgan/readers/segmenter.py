@@ -32,11 +32,6 @@ class Segmenter(Protocol):
         ...
 
 
-def frozen(segmenter: nn.Module) -> nn.Module:
-    r"""The segmenter in evaluation mode, its parameters without gradients."""
-    return segmenter.eval().requires_grad_(False)
-
-
 class DoubleConvolution(nn.Sequential):
     r"""Twice 3 x 3 convolution, batch norm, ReLU."""
 

@@ -6,6 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ecgan.files.published import Published, WeightsUnavailable
+from ecgan.method.losses.perceptual import VGG_WEIGHTS
 
 URL = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"
 SHA256_PREFIX = "dcbb9e9d"  # the part of the hash that torchvision publishes, in the file's name
@@ -23,6 +24,8 @@ class VGG19(nn.Module):
     The keys are torchvision's (``features.0.weight``, ...), so that its published weights load. The
     released code feeds images as they are, in [-1, 1], without ImageNet's mean and deviation.
     """
+
+    weights = VGG_WEIGHTS
 
     def __init__(self) -> None:
         super().__init__()

@@ -13,9 +13,10 @@ from ecgan.data import toy
 from ecgan.data.source import HELD_OUT_SEED
 from ecgan.evaluation.metrics import accuracy, confusion, frechet_distance, iou, mean_iou, pooled
 from ecgan.method.generator import Generator
+from ecgan.method.layers import frozen
 from ecgan.method.layouts import semantics
 from ecgan.presets import preset
-from ecgan.readers.segmenter import DilatedJudge, UNet, frozen
+from ecgan.readers.segmenter import DilatedJudge, UNet
 from ecgan.training import Trainer, average, toy_batches, train
 from ecgan.training.segmenters import class_weights, fit_segmenter
 from ecgan.weights.checkpoint import WEIGHTS, load, save

@@ -1,11 +1,12 @@
-r"""Stops a run at the first number that is none, and names where it came from (chapter 09)."""
+r"""Says where a number that is none came from, once a step has met one (chapter 09)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-import torch
 from torch import Tensor, nn
+from torch.autograd import grad
 from torch.nn.utils import get_total_norm
 
+from ecgan.method.batch import Batch
 from ecgan.method.losses.finite import NonFiniteLoss
 from ecgan.method.losses.objective import Terms
 
@@ -25,7 +26,7 @@ def culprits(terms: Terms, parameters: Sequence[nn.Parameter]) -> list[str]:
     for name, value in terms.weighted.items():
         if not value.requires_grad:
             continue
-        gradients = torch.autograd.grad(value, parameters, retain_graph=True, allow_unused=True)
+        gradients = grad(value, parameters, retain_graph=True, allow_unused=True)
         if not all(g.isfinite().all() for g in gradients if g is not None):
             found.append(name)
     return found
@@ -38,3 +39,26 @@ def blame(network: str, named: Sequence[str]) -> NonFiniteGradient:
         f"the {network}'s gradient is not finite; it comes from {source}. Lower its weight or the "
         f'learning rate; with precision "fp16" try "bf16" or "fp32"; and look at the last batch'
     )
+
+
+def explain(
+    make: Callable[[Batch, str], Terms],
+    batches: Sequence[Batch],
+    networks: Mapping[str, Sequence[nn.Parameter]],
+) -> NonFiniteLoss:
+    r"""The error for a step that failed, found by doing it again and looking at everything.
+
+    ``make`` gives a network's terms of a batch anew; ``networks`` are those that have a number that
+    is none, with their parameters. The run is over, so this may take its time.
+    """
+    named = {network: set() for network in networks}
+    for network, parameters in networks.items():
+        for batch in batches:
+            try:
+                terms = make(batch, network)
+                _ = terms.total
+            except NonFiniteLoss as error:
+                return error
+            named[network].update(culprits(terms, parameters))
+    worst = max(named, key=lambda network: len(named[network]) > 0)
+    return blame(worst, sorted(named[worst]))

@@ -9,23 +9,16 @@ from tqdm import tqdm
 from ecgan.config import Number
 from ecgan.files.progress import quiet
 from ecgan.method.batch import Batch
-from ecgan.method.losses.objective import Terms
 from ecgan.training.trainer import Trainer
 
 
 @dataclass(kw_only=True)
 class History:
-    r"""What happened, a row a logged step: step, seconds, every term weighted."""
+    r"""What happened, a row a logged step: step, seconds, every term weighted, the
+    discriminator's under "discriminator_...".
+    """
 
     rows: list[dict[str, float]] = field(default_factory=list)
-
-
-def named_values(generator_terms: Terms, discriminator_terms: Terms) -> dict[str, float]:
-    r"""Every weighted term as a plain number, the discriminator's under "discriminator_..."."""
-    terms = generator_terms.weighted | {
-        f"discriminator_{name}": value for name, value in discriminator_terms.weighted.items()
-    }
-    return {name: value.item() for name, value in terms.items()}
 
 
 def images_per_step(trainer: Trainer) -> int:
@@ -58,14 +51,13 @@ def train(
     trainer.generator.train()
     start = time.perf_counter()
     for step, batch in zip(bar, batches, strict=False):
-        terms = trainer.step(batch)
+        values = trainer.step(batch)
         elapsed = time.perf_counter() - start
         late = (seconds is not None and elapsed >= seconds) or (stop is not None and stop())
         ending = machine.any(late)
         if step % log_every == 0 or step in (1, steps) or ending:
-            row = named_values(*terms)
-            history.rows.append({"step": step, "seconds": before + elapsed} | row)
-            _show(bar, row, images_per_step(trainer))
+            history.rows.append({"step": step, "seconds": before + elapsed} | values)
+            _show(bar, values, images_per_step(trainer))
         if after_step is not None:
             after_step(step, trainer)
         if ending:

@@ -11,6 +11,7 @@ from einops import pack, unpack
 from torch import Tensor, nn
 
 from ecgan.config import Precision
+from ecgan.training.together import stacked
 
 HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 APART = 10_007  # between the seeds of two processes
@@ -103,6 +104,10 @@ class Machine:
         r"""Every process's ``thing``, by rank."""
         return [thing]
 
+    def stack(self, own: Tensor) -> Tensor:
+        r"""Every process's tensor, by rank, along the first axis; gradients find their way back."""
+        return own
+
     def wait(self) -> None:
         r"""Until all processes are here."""
 
@@ -149,6 +154,9 @@ class Processes(Machine):
         from accelerate.utils import gather_object
 
         return gather_object([thing])
+
+    def stack(self, own: Tensor) -> Tensor:
+        return own if self.processes == 1 else stacked(own)
 
     def wait(self) -> None:
         self.state.wait_for_everyone()

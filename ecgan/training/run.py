@@ -198,7 +198,7 @@ def fit(
     *,
     data: str | Path | None = None,
     segmenter: nn.Module | None = None,
-    vgg: nn.Module | None = None,
+    perceptual: nn.Module | None = None,
     settings: RunSettings | None = None,
     machine: Machine | None = None,
 ) -> Outcome:
@@ -223,7 +223,7 @@ def fit(
     trainer = Trainer(
         config=config,
         segmenter=segmenter,
-        vgg=vgg,
+        perceptual=perceptual,
         machine=machine,
         recompute=settings.recompute,
     )

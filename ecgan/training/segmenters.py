@@ -14,8 +14,8 @@ from ecgan.config import Config, Number
 from ecgan.data.folders.batches import folder_batches
 from ecgan.data.folders.dataset import FolderDataset
 from ecgan.files.progress import quiet
+from ecgan.method.layers import frozen
 from ecgan.method.layouts import IGNORE
-from ecgan.readers.segmenter import frozen
 
 COUNTED = 200  # layouts looked at for the classes' weights
 Pairs = Iterator[tuple[Tensor, Tensor]]

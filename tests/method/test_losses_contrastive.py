@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from ecgan.method.losses.contrastive import diagnose, expected_at_random, info_nce, unit
+from ecgan.method.losses.contrastive import info_nce, unit
+from ecgan.method.losses.diagnostics import diagnose, expected_at_random
 from ecgan.method.losses.finite import NonFiniteLoss
 
 DOUBLE = torch.float64

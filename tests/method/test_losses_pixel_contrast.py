@@ -42,10 +42,23 @@ def test_draws_are_balanced_distinct_and_never_ignored():
     labels[1, 3, 3] = 2  # a class of one pixel
     labels[1, 4:] = 255
     for _ in range(20):
-        drawn = sample_balanced(labels, per_class=10)
+        pixels, valid = sample_balanced(labels, per_class=10)
+        assert pixels.shape == valid.shape == (512,)
+        drawn = pixels[valid]
         assert len(drawn.unique()) == len(drawn)
         assert torch.bincount(labels.flatten()[drawn]).tolist() == [10, 10, 1]
-    assert len(sample_balanced(labels, per_class=None)) == (labels != 255).sum()
+    everything = sample_balanced(labels, per_class=None)
+    assert torch.equal(everything.pixels, torch.arange(512))
+    assert torch.equal(everything.valid, labels.flatten() != 255)
+    assert torch.equal(everything.chosen, everything.pixels[everything.valid])
+
+
+def test_the_number_of_places_depends_on_no_label():
+    for labels in (torch.full((2, 16, 16), 255), torch.zeros(2, 16, 16, dtype=torch.long)):
+        for most, places in ((None, 512), (100, 100), (1000, 512)):
+            drawn = sample_balanced(labels, per_class=10, most=most)
+            assert drawn.pixels.shape == drawn.valid.shape == (places,)
+            assert len(drawn.chosen) == (10 if labels.max() == 0 else 0)
 
 
 def test_draws_are_uniform_within_a_class_over_all_layouts():
@@ -53,26 +66,33 @@ def test_draws_are_uniform_within_a_class_over_all_layouts():
     labels[0, 0, :2] = 1
     counts, draws = torch.zeros(24), 2000
     for _ in range(draws):
-        counts[sample_balanced(labels, per_class=5)] += 1
+        counts[sample_balanced(labels, per_class=5).chosen] += 1
     expected = torch.where(labels.flatten() == 1, 1.0, 5 / 22) * draws
     assert torch.equal(counts[:2], expected[:2])
     error = (draws * 5 / 22 * 17 / 22) ** 0.5
     assert (counts - expected).abs().max() < 4.5 * error
 
 
-def test_most_is_shared_equally_and_leaves_every_class_one():
+def test_most_is_dealt_a_class_at_a_time():
     labels = torch.arange(64).reshape(1, 8, 8) % 8
-    assert len(sample_balanced(labels, per_class=8, most=20)) == 8 * 2
-    assert len(sample_balanced(labels, per_class=1, most=20)) == 8
-    assert (
-        torch.bincount(labels.flatten()[sample_balanced(labels, per_class=5, most=3)]).eq(1).all()
-    )
+    labels[0, 7, 7] = 9  # a class of one pixel
+    last = torch.zeros(10)
+    for _ in range(200):
+        drawn = sample_balanced(labels, per_class=8, most=21).chosen
+        counts = torch.bincount(labels.flatten()[drawn], minlength=10)
+        assert counts.sum() == 21
+        assert counts[9] == 1
+        assert set(counts[:8].tolist()) == {2, 3}  # the last round reaches four of the eight
+        last += counts == 3
+    assert (last[:8] - 100).abs().max() < 4.5 * 50**0.5
+    few = sample_balanced(labels, per_class=1, most=20)
+    assert torch.bincount(labels.flatten()[few.chosen]).tolist() == [1] * 8 + [0, 1]
 
 
 def test_draws_repeat_with_their_generator():
     _, labels = batch()
     first, again, other = (
-        sample_balanced(labels, per_class=3, generator=torch.Generator().manual_seed(seed))
+        sample_balanced(labels, per_class=3, generator=torch.Generator().manual_seed(seed)).chosen
         for seed in (1, 1, 2)
     )
     assert torch.equal(first, again)
@@ -80,7 +100,7 @@ def test_draws_repeat_with_their_generator():
 
 
 def test_nothing_to_draw_and_nothing_asked():
-    assert len(sample_balanced(torch.full((1, 2, 2), 255), per_class=3)) == 0
+    assert len(sample_balanced(torch.full((1, 2, 2), 255), per_class=3).chosen) == 0
     with pytest.raises(ValueError, match="per_class 0"):
         sample_balanced(torch.zeros(1, 2, 2, dtype=torch.long), per_class=0)
 
@@ -179,8 +199,9 @@ def test_more_keys_come_closer_to_all_keys():
 
 def test_queries_never_meet_themselves_among_drawn_keys():
     features, labels = batch()
-    contrast = PixelContrast(channels=5, dim=None, per_class=3, keys_per_class=1000)
-    ((queries, keys, allowed),) = contrast.pools(features, labels)
+    contrast = PixelContrast(channels=5, dim=None, per_class=3, keys_per_class=1000, classes=4)
+    ((queries, keys, allowed, _),) = contrast.pools(features, labels)
+    assert (len(queries.pixels), len(keys.pixels)) == (4 * 3, 72)
     assert (allowed.sum(1) == len(keys.pixels) - 1).all()
     assert torch.equal(queries.pixels, keys.pixels[(~allowed).nonzero()[:, 1]])
 
@@ -272,9 +293,19 @@ def test_bank_keeps_the_newest_of_each_class():
         for value, label in zip(values.tolist(), labels.tolist(), strict=True):
             kept[label] = [*kept[label], value][-3:]
         embeddings, stored = bank.read()
+        assert len(embeddings) == len(stored) == 9
         for k, expected in kept.items():
             assert sorted(embeddings[stored == k, 0].tolist()) == expected
     assert all(len(values) == 3 for values in kept.values())
+
+
+def test_bank_passes_over_what_is_ignored():
+    bank = MemoryBank(classes=2, per_class=2, dim=1)
+    bank.push(torch.tensor([[1.0], [2], [3]]), torch.tensor([255, 1, 255]))
+    embeddings, labels = bank.read()
+    assert labels.tolist() == [255, 255, 1, 255]
+    assert embeddings[2] == 2
+    assert bank.filled.tolist() == bank.position.tolist() == [0, 1]
 
 
 def test_bank_refuses_unknown_classes():
@@ -301,6 +332,7 @@ def test_memory_serves_as_further_keys():
     found.backward()
     assert old.grad is None  # what is remembered is detached
     stored, classes = contrast.banks[0].read()
+    stored, classes = stored[classes != 255], classes[classes != 255]
     assert len(stored) == (labels != 255).sum() + (old_labels != 255).sum()
     torch.testing.assert_close(stored.norm(dim=1), torch.ones(len(stored), dtype=DOUBLE))
     for k in range(4):
@@ -376,7 +408,7 @@ def test_memory_is_queries_times_keys():
 
     features = torch.randn(1, 8, 32, 32, requires_grad=True)
     labels = torch.randint(6, (1, 32, 32))
-    contrast = PixelContrast(channels=8, dim=8, per_class=16)
+    contrast = PixelContrast(channels=8, dim=8, per_class=16, classes=6)
     with Watch():
         contrast(features, labels).backward()
     assert largest == max(96 * 96, features.numel())

@@ -18,8 +18,8 @@ from ecgan.method.losses import (
     hinge_discriminator,
     hinge_generator,
 )
-from ecgan.method.losses.objective import Objective, PixelsAndFeatures, Terms
-from ecgan.method.losses.perceptual import VGG_WEIGHTS
+from ecgan.method.losses.objective import Objective, Terms
+from ecgan.method.losses.perceptual import VGG_WEIGHTS, PixelsAndFeatures
 from support import tiny_run
 from support.networks import BUILD, awake
 
@@ -37,6 +37,8 @@ TERMS = (
 
 class Pyramid(torch.nn.Module):
     r"""Five feature maps, as VGG-19 gives them, of no cost; counts what it is shown."""
+
+    weights = VGG_WEIGHTS
 
     def __init__(self):
         super().__init__()
@@ -147,7 +149,7 @@ def test_discriminator_terms(scene):
 
 def test_perceptual_with_vggs_weights(scene):
     features = Pyramid()
-    found = scene.terms(only(perceptual=10), vgg=features).raw["perceptual"]
+    found = scene.terms(only(perceptual=10), perceptual=features).raw["perceptual"]
     targets = {"edge": scene.batch.edges, "first": scene.batch.images, "final": scene.batch.images}
 
     def distance(name):
@@ -161,10 +163,19 @@ def test_perceptual_with_vggs_weights(scene):
 
 def test_a_real_picture_is_shown_to_the_features_once(scene):
     features = Pyramid()
-    scene.terms(only(perceptual=10), vgg=features)
-    made, real = features.seen  # one joint pass each
-    assert len(made) == 3 * len(scene.batch.images)
-    torch.testing.assert_close(real, torch.cat([scene.batch.edges, scene.batch.images]))
+    scene.terms(only(perceptual=10), perceptual=features)
+    expected = [*scene.made.pictures().values(), scene.batch.images, scene.batch.edges]
+    assert len(features.seen) == len(expected)
+    assert all(map(torch.equal, features.seen, expected))
+
+
+def test_any_network_may_give_the_perceptual_features(scene):
+    features = Pyramid()
+    features.weights = (0, 0, 0, 0, 2)
+    losses = only(perceptual=1, edge=0, first=0, final=1)
+    found = scene.terms(losses, perceptual=features).raw["perceptual"]
+    made, real = features(scene.made.final)[-1], features(scene.batch.images)[-1]
+    assert found.item() == pytest.approx(2 * F.l1_loss(made, real).item(), rel=1e-5)
 
 
 def test_pixels_stand_beside_a_segmenters_features(scene):
@@ -192,11 +203,39 @@ def test_the_label_generators_terms(scene):
     batch = ignoring(scene.batch, 0.3)
     losses = only(cross_entropy=1, similarity=1, similarity_pairs=None)
     found = scene.terms(losses, batch=batch, segmenter=segmenter).raw
-    scores = segmenter(scene.made.final)
-    plain = F.cross_entropy(scores, batch.labels, ignore_index=255)
-    assert found["cross_entropy"].item() == pytest.approx(plain.item(), rel=1e-5)
-    exact = affinity_bce(scores.softmax(1), batch.labels)
+    plain, exact = [], []
+    for image in (scene.made.first, scene.made.final):
+        scores = segmenter(image)
+        plain.append(F.cross_entropy(scores, batch.labels, ignore_index=255).item())
+        exact.append(affinity_bce(scores.softmax(1), batch.labels).item())
+    assert plain[0] != pytest.approx(plain[1], rel=1e-3)
+    assert found["cross_entropy"].item() == pytest.approx(sum(plain), rel=1e-5)
+    assert found["similarity"].item() == pytest.approx(sum(exact), rel=1e-5)
+
+
+def test_known_features_spare_the_label_generator_its_first_half(scene):
+    losses = only(cross_entropy=1, similarity=1, similarity_pairs=None)
+    both = replace(losses, perceptual=1, perceptual_features="segmenter")
+    segmenter = tiny_run.segmenter().eval()
+    apart, together = (scene.terms(each, segmenter=segmenter).raw for each in (losses, both))
+    for name in apart:
+        torch.testing.assert_close(together[name], apart[name])
+
+
+def test_without_a_final_image_the_label_generator_reads_the_first():
+    scene, segmenter = Scene(semantic_preserving=False), tiny_run.segmenter().eval()
+    found = scene.terms(only(similarity=1, similarity_pairs=None), segmenter=segmenter).raw
+    exact = affinity_bce(segmenter(scene.made.first).softmax(1), scene.batch.labels)
     assert found["similarity"].item() == pytest.approx(exact.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["first", "final"])
+@pytest.mark.parametrize("term", ["similarity", "cross_entropy"])
+def test_the_label_generators_gradient_reaches_both_images(scene, term, name):
+    found = scene.terms(only(**{term: 1}), segmenter=tiny_run.segmenter())
+    picture = getattr(scene.made, name)
+    (gradient,) = torch.autograd.grad(found.total, picture, retain_graph=True)
+    assert gradient.abs().max() > 0
 
 
 @pytest.mark.parametrize("name", BUILD)
@@ -301,7 +340,7 @@ def test_a_model_without_a_part_is_judged_on_the_rest(model, names):
         ({"similarity": 1}, ["label generator", "segmenter=", "similarity"]),
         ({"cross_entropy": 1}, ["label generator", "cross_entropy"]),
         ({"perceptual": 1, "perceptual_features": "segmenter"}, ["label generator", "perceptual"]),
-        ({"perceptual": 1}, ["VGG-19", "published_vgg19()", "perceptual=0", "'segmenter'"]),
+        ({"perceptual": 1}, ["vgg19", "published_vgg19()", "perceptual=0", "'segmenter'"]),
     ],
 )
 def test_a_missing_network_says_how_to_get_it_or_do_without(weights, facts):

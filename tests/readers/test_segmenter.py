@@ -7,8 +7,9 @@ import torch
 import torch.nn.functional as F
 
 from ecgan.config import ConfigError
+from ecgan.method.layers import frozen
 from ecgan.readers.segformer import NEVER, SegFormer, SegmenterUnavailable
-from ecgan.readers.segmenter import DilatedJudge, Segmenter, UNet, frozen
+from ecgan.readers.segmenter import DilatedJudge, Segmenter, UNet
 from support.networks import BUILD, tiny_segformer
 
 

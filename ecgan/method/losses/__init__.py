@@ -2,7 +2,8 @@ r"""The losses, a file each; `objective` sums them by config."""
 
 from ecgan.method.losses.adversarial import feature_matching, hinge_discriminator, hinge_generator
 from ecgan.method.losses.class_specific import ClassSpecificDecoder, class_specific
-from ecgan.method.losses.contrastive import expected_at_random, info_nce
+from ecgan.method.losses.contrastive import info_nce
+from ecgan.method.losses.diagnostics import expected_at_random
 from ecgan.method.losses.finite import NonFiniteLoss
 from ecgan.method.losses.perceptual import PerceptualLoss, perceptual
 from ecgan.method.losses.pixel_contrast import PixelContrast

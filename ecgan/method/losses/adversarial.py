@@ -1,7 +1,8 @@
 r"""Adversarial losses on the discriminator's result: hinge and feature matching (chapter 08).
 
 The discriminator gives, per scale, the list of its layers' outputs; the last one is the map of
-patch scores. The weights of the modalities (edge, first, final image) live in ``objective``.
+patch scores. The paper writes the adversarial loss with logarithms [S], the released code with a
+hinge [R], as here. The weights of the modalities (edge, first, final image) live in ``objective``.
 """
 
 from collections.abc import Sequence

@@ -1,10 +1,11 @@
 r"""Supervised pixel InfoNCE: pixels of one class together, of other classes apart (chapter 07).
 
-Idea [A], form [P] (cross-image pixel contrast, Wang et al., ICCV 2021). Here: the formula on
-samples, and what to look at. Which pixels are drawn, and from where: ``pixel_contrast``.
+Idea [A], form [S]; as in cross-image pixel contrast (Wang et al., ICCV 2021). With class-specific
+generation it makes up the paper's *contrastive learning loss* [S]. Here: the formula on samples.
+Which pixels are drawn, and from where: ``pixel_contrast``; what to look at: ``diagnostics``.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -69,6 +70,51 @@ def compare(queries, query_labels, keys, key_labels, allowed, ignore):
     return similarities, *masks
 
 
+def pixel_costs(
+    queries: Float[Tensor, "n d"],
+    query_labels: Int[Tensor, "n"],
+    keys: Float[Tensor, "m d"] | None = None,
+    key_labels: Int[Tensor, "m"] | None = None,
+    *,
+    temperature: float | int = 0.1,
+    allowed: Bool[Tensor, "n m"] | None = None,
+    ignore: int = IGNORE,
+) -> tuple[Float[Tensor, "n"], Bool[Tensor, "n"]]:
+    r"""$\ell_i$ of :func:`info_nce` for each query, 0 where it has no positive; and which have."""
+    check_temperature(temperature)
+    similarities, positive, negative = compare(
+        queries, query_labels, keys, key_labels, allowed, ignore
+    )
+    positives = reduce(positive, "n m -> n", "sum")
+    if similarities.numel() == 0:
+        return reduce(similarities, "n m -> n", "sum"), positives > 0  # 0, and still on the graph
+    logits = similarities / temperature
+    repulsion = torch.logsumexp(torch.where(negative, logits, MASKED), dim=-1)
+    terms = F.softplus(rearrange(repulsion, "n -> n 1") - logits)
+    summed = reduce(torch.where(positive, terms, 0), "n m -> n", "sum")
+    return summed / positives.clamp(min=1), positives > 0
+
+
+def alone(tensor: Tensor) -> Tensor:
+    r"""What one process gathers from all processes: its own."""
+    return tensor
+
+
+def mean_of_counted(
+    costs: Float[Tensor, "n"],
+    counted: Bool[Tensor, "n"],
+    *,
+    gather: Callable[[Tensor], Tensor] = alone,
+) -> Float[Tensor, ""]:
+    r"""The mean cost of the queries that count, 0 where none does.
+
+    Of several processes each gets its share: the mean of the shares is the mean over the queries of
+    all of them. ``gather`` stacks every process's tensor.
+    """
+    counts = gather(reduce(counted, "n -> 1", "sum"))
+    return len(counts) * costs.sum() / counts.sum().clamp(min=1)
+
+
 def info_nce(
     queries: Float[Tensor, "n d"],
     query_labels: Int[Tensor, "n"],
@@ -79,7 +125,7 @@ def info_nce(
     allowed: Bool[Tensor, "n m"] | None = None,
     ignore: int = IGNORE,
 ) -> Float[Tensor, ""]:
-    r"""Supervised InfoNCE over n queries and m keys, vectors of any length. [P], chapter 07.
+    r"""Supervised InfoNCE over n queries and m keys, vectors of any length. [S], chapter 07.
 
     For a query $i$ with positives $P_i$ (keys of its class) and negatives $N_i$ (of others):
 
@@ -96,91 +142,8 @@ def info_nce(
 
     Raises ``ValueError`` for a temperature not above 0, ``NonFiniteLoss`` for NaN or infinity.
     """
-    check_temperature(temperature)
-    similarities, positive, negative = compare(
-        queries, query_labels, keys, key_labels, allowed, ignore
-    )
-    if similarities.numel() == 0:
-        return similarities.sum()  # 0, and still on the graph
-    logits = similarities / temperature
-    repulsion = torch.logsumexp(torch.where(negative, logits, MASKED), dim=-1)
-    terms = F.softplus(rearrange(repulsion, "n -> n 1") - logits)
-    positives = reduce(positive, "n m -> n", "sum")
-    per_query = reduce(torch.where(positive, terms, 0), "n m -> n", "sum") / positives.clamp(min=1)
-    return per_query.sum() / (positives > 0).sum().clamp(min=1)
-
-
-def expected_at_random(
-    negatives: Int[Tensor, "n"], *, dim: int | None = None, temperature: float | int | None = None
-) -> float:
-    r"""The value of ``info_nce`` at random embeddings, for queries with so many negatives. Ch. 07.
-
-    Random directions in many dimensions are orthogonal: every similarity is about 0, every
-    exponential about 1, so a query costs $\log(1 + |N_i|)$. At a finite ``dim`` $d$ and a small
-    ``temperature`` $\tau$ the spread of the similarities (variance $1/d$) counts: a negative
-    contributes, on average over the sphere,
-    $E[e^{i \cdot n / \tau}] = {}_0F_1(; d/2; 1/(4\tau^2)) \approx e^{1/(2 d \tau^2)}$; give both to
-    have the corrected value $\log(1 + |N_i| E)$, which is close where negatives are many.
-    """
-    if len(negatives) == 0:
-        return 0.0
-    mean_exponential = 1.0
-    if dim is not None and temperature is not None:
-        check_temperature(temperature)
-        z, term, order = 1 / (4 * temperature**2), 1.0, 0
-        while term > 1e-12 * mean_exponential:
-            term *= z / ((order + 1) * (dim / 2 + order))
-            mean_exponential, order = mean_exponential + term, order + 1
-    return float(torch.log1p(negatives.double() * mean_exponential).mean())
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class ContrastDiagnostics:
-    r"""What the loss saw; every field detached. Histograms are counts over ``edges`` in [-1, 1]."""
-
-    value: float
-    expected_at_random: float  # mean over the queries that have a positive, for this dim
-    positives: Int[Tensor, "n"]
-    negatives: Int[Tensor, "n"]
-    edges: Float[Tensor, "bins_and_one"]
-    positive_histogram: Float[Tensor, "bins"]
-    negative_histogram: Float[Tensor, "bins"]
-
-
-@torch.no_grad()
-def diagnose(
-    queries: Float[Tensor, "n d"],
-    query_labels: Int[Tensor, "n"],
-    keys: Float[Tensor, "m d"] | None = None,
-    key_labels: Int[Tensor, "m"] | None = None,
-    *,
-    temperature: float | int = 0.1,
-    allowed: Bool[Tensor, "n m"] | None = None,
-    ignore: int = IGNORE,
-    bins: int = 40,
-) -> ContrastDiagnostics:
-    r"""Positives and negatives a query, similarity histograms, value against value at random."""
-    value = info_nce(
+    costs, counted = pixel_costs(
         queries, query_labels, keys, key_labels,
         temperature=temperature, allowed=allowed, ignore=ignore,
     )  # fmt: skip
-    similarities, positive, negative = compare(
-        queries, query_labels, keys, key_labels, allowed, ignore
-    )
-    positives, negatives = (reduce(mask, "n m -> n", "sum") for mask in (positive, negative))
-    similarities = similarities.float().cpu().clamp(-1, 1)  # rounding may leave [-1, 1]
-    histograms = [
-        torch.histc(similarities[mask.cpu()], bins=bins, min=-1, max=1)
-        for mask in (positive, negative)
-    ]
-    return ContrastDiagnostics(
-        value=float(value),
-        expected_at_random=expected_at_random(
-            negatives[positives > 0], dim=queries.shape[-1], temperature=temperature
-        ),
-        positives=positives,
-        negatives=negatives,
-        edges=torch.linspace(-1, 1, bins + 1),
-        positive_histogram=histograms[0],
-        negative_histogram=histograms[1],
-    )
+    return mean_of_counted(costs, counted)

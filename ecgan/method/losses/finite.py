@@ -1,14 +1,39 @@
 r"""What every loss does with its inputs first: refuse NaN and infinity, leave half precision."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ecgan.errors import EcganError
+
 HALF = (torch.float16, torch.bfloat16)
+_checks = ContextVar("checks", default=True)
 
 
-class NonFiniteLoss(ValueError):
+class NonFiniteLoss(EcganError):
     r"""A loss was fed NaN or infinity; the message names the loss and the tensor."""
+
+
+@contextmanager
+def unchecked() -> Iterator[None]:
+    r"""Within it no loss looks at its inputs, as each look waits for the device.
+
+    For who looks once, at the end, at all that came out, as a training step does.
+    """
+    before = _checks.set(False)
+    try:
+        yield
+    finally:
+        _checks.reset(before)
+
+
+def checks() -> bool:
+    r"""True unless :func:`unchecked`: what a loss is fed is looked at."""
+    return _checks.get()
 
 
 def full_precision(tensor: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
@@ -17,13 +42,13 @@ def full_precision(tensor: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
 
 
 def require_finite(loss: str, *tensors: Float[Tensor, "..."]) -> None:
-    r"""Raise ``NonFiniteLoss`` unless every value of every tensor is finite.
+    r"""Raise ``NonFiniteLoss`` unless every value of every tensor is finite, or :func:`unchecked`.
 
     Without this a NaN spreads through one backward pass into every weight, and the run is lost
     without a word. A sum is finite only if its terms are, so one reduction a tensor and one look
     at the device suffice; the exact (slower) test runs only when a sum is not finite.
     """
-    if not tensors:
+    if not tensors or not checks():
         return
     with torch.no_grad():
         sums = torch.stack([full_precision(tensor).sum().float() for tensor in tensors])

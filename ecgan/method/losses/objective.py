@@ -1,27 +1,32 @@
-r"""The full objective: every term by name, raw and weighted, as the config says (chapter 08)."""
+r"""The full objective: every term by name, raw and weighted, as the config says (chapter 08).
 
-from collections.abc import Iterable, Mapping
+The paper's [S], brace by brace: the multi-modality adversarial loss; the similarity loss, of the
+first and of the final image; the contrastive learning loss, which is pixel-wise contrast and
+class-specific generation; feature matching; the perceptual loss. Cross-entropy is ours [I].
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from ecgan.config import Config, ConfigError, Number
-from ecgan.fast.memory_order import channels_last
 from ecgan.method.batch import Batch
 from ecgan.method.generator import Synthesis
+from ecgan.method.layers import frozen
 from ecgan.method.layouts import IGNORE
 from ecgan.method.losses.adversarial import feature_matching, hinge_discriminator, hinge_generator
 from ecgan.method.losses.class_specific import ClassSpecificDecoder, class_specific
+from ecgan.method.losses.contrastive import alone
 from ecgan.method.losses.finite import require_finite
-from ecgan.method.losses.perceptual import VGG_WEIGHTS, PerceptualLoss, perceptual
+from ecgan.method.losses.perceptual import PerceptualLoss, PixelsAndFeatures, perceptual
 from ecgan.method.losses.pixel_contrast import PixelContrast
 from ecgan.method.losses.similarity import affinity_bce, affinity_bce_sampled
-from ecgan.readers.segmenter import frozen
 
 Judged = dict[str, list[list[Tensor]]]
+READERS = {"vgg19": "ecgan.readers.vgg.published_vgg19()"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,77 +43,66 @@ class Terms:
 
     @property
     def total(self) -> Tensor:
-        r"""The sum of the weighted terms; NonFiniteLoss names the term that is not finite."""
+        r"""The sum of the weighted terms; NonFiniteLoss names a term that is not finite."""
         for name, value in self.raw.items():
             require_finite(name, value)
         return sum(self.weighted.values())
-
-
-class PixelsAndFeatures(nn.Module):
-    r"""The image itself, then a segmenter's feature maps: what stands in for VGG-19 [I].
-
-    A segmenter forgets colours that tell no class; VGG's first layer does not, so pixels stay in.
-    """
-
-    def __init__(self, *, segmenter: nn.Module):
-        super().__init__()
-        self.segmenter = segmenter
-
-    def forward(self, images: Float[Tensor, "b 3 h w"]) -> list[Float[Tensor, "b _ _ _"]]:
-        r"""Maps from pixels to the coarsest features."""
-        return [images, *self.segmenter.features(images)]
-
-    @property
-    def weights(self) -> tuple[float, ...]:
-        r"""1 for the pixels, 1 shared equally among the feature maps."""
-        levels = self.segmenter.levels
-        return (1.0, *[1 / levels] * levels)
 
 
 class Objective(nn.Module):
     r"""Sums the losses of ``config.losses``; a term of weight 0 is not computed.
 
     ``segmenter``, frozen here, is the label generator of the similarity and cross-entropy terms,
-    and the perceptual features' source where the config says so; ``vgg`` gives the published ones.
-    Its own parameters, the projection heads and the class-specific decoder, are trained with the
-    generator. Raises :class:`ConfigError` where a term lacks its network.
+    and the perceptual features' source where the config says so. ``perceptual`` gives all others:
+    a module that maps images ``b 3 h w`` in [-1, 1] to feature maps and has their ``weights``.
+    What is trained here with the generator are the projection heads and the class-specific decoder.
+    ``gather`` and ``rank`` let the contrast see the pixels of other processes. Raises
+    :class:`ConfigError` where a term lacks its network.
     """
 
     def __init__(
-        self, *, config: Config, segmenter: nn.Module | None = None, vgg: nn.Module | None = None
+        self,
+        *,
+        config: Config,
+        segmenter: nn.Module | None = None,
+        perceptual: nn.Module | None = None,
+        gather: Callable[[Tensor], Tensor] = alone,
+        rank: int = 0,
     ):
         super().__init__()
         self.config = config
         weights, model = config.losses, config.model
-        needs_segmenter = weights.similarity or weights.cross_entropy
-        if weights.perceptual and weights.perceptual_features == "segmenter":
-            needs_segmenter = True
+        self.reads_features = bool(
+            weights.perceptual and weights.perceptual_features == "segmenter"
+        )
+        needs_segmenter = weights.similarity or weights.cross_entropy or self.reads_features
         if needs_segmenter and segmenter is None:
             raise ConfigError(
                 "these losses need a label generator: pass segmenter=..., or set similarity, "
                 "cross_entropy and the segmenter's share of perceptual to 0"
             )
-        if weights.perceptual and weights.perceptual_features == "vgg19" and vgg is None:
-            raise ConfigError(
-                "the perceptual loss needs VGG-19: pass vgg=ecgan.readers.vgg.published_vgg19(), "
-                "or set perceptual=0, or perceptual_features='segmenter'"
-            )
         self.segmenter = None if segmenter is None else frozen(segmenter)
-        self.perceptual = self._perceptual(vgg) if weights.perceptual else None
-        self.contrast = self._contrast() if weights.contrastive else None
+        self.perceptual = self._perceptual(perceptual) if weights.perceptual else None
+        self.contrast = self._contrast(gather, rank) if weights.contrastive else None
         self.decoder = (
-            ClassSpecificDecoder(channels=model.feature_channels)
+            ClassSpecificDecoder(channels=model.feature_channels, classes=model.classes)
             if weights.class_specific
             else None
         )
 
-    def _perceptual(self, vgg: nn.Module | None) -> PerceptualLoss:
-        if self.config.losses.perceptual_features == "vgg19":
-            return PerceptualLoss(extractor=vgg, weights=VGG_WEIGHTS)
-        extractor = PixelsAndFeatures(segmenter=self.segmenter)
-        return PerceptualLoss(extractor=extractor, weights=extractor.weights)
+    def _perceptual(self, reader: nn.Module | None) -> PerceptualLoss:
+        name = self.config.losses.perceptual_features
+        if name == "segmenter":
+            reader = PixelsAndFeatures(segmenter=self.segmenter)
+        if reader is None:
+            raise ConfigError(
+                f"the perceptual loss needs its network, {name!r}: pass perceptual="
+                f"{READERS.get(name, '...')}, or set perceptual=0, or "
+                f"perceptual_features='segmenter'"
+            )
+        return PerceptualLoss(extractor=reader, weights=reader.weights)
 
-    def _contrast(self) -> PixelContrast:
+    def _contrast(self, gather: Callable[[Tensor], Tensor], rank: int) -> PixelContrast:
         model, contrast = self.config.model, self.config.losses.contrast
         widths = [model.trunk_channels(m) for m in (16, 16, 16, 8, 4, 2, 1)]
         if model.upsampling == "most":
@@ -123,6 +117,8 @@ class Objective(nn.Module):
             cross_scale=contrast.cross_scale,
             memory_per_class=contrast.memory_per_class,
             classes=model.classes,
+            gather=gather,
+            rank=rank,
         )
 
     def train(self, mode: bool = True) -> "Objective":
@@ -131,6 +127,11 @@ class Objective(nn.Module):
         if self.segmenter is not None:
             self.segmenter.eval()
         return self
+
+    def part_ways(self) -> None:
+        r"""From here on the contrast sees this process's pixels alone."""
+        if self.contrast is not None:
+            self.contrast.gather, self.contrast.rank = alone, 0
 
     def own_parameters(self) -> list[nn.Parameter]:
         r"""What is trained here, beside the generator."""
@@ -141,22 +142,23 @@ class Objective(nn.Module):
         self, made: Synthesis, batch: Batch, judged_fake: Judged, judged_real: Judged
     ) -> Terms:
         r"""The generator's terms; ``judged_*`` hold the discriminator's results by modality."""
-        weights = self.config.losses
+        weights, raw = self.config.losses, {}
         share = {name: weights.modality(name) for name in judged_fake}
+        pictures = made.pictures()
 
         def over_modalities(loss):
             return sum(share[name] * loss(name) for name in share)
 
-        raw = {}
         if weights.adversarial:
             raw["adversarial"] = over_modalities(lambda name: hinge_generator(judged_fake[name]))
         if weights.feature_matching:
             raw["feature_matching"] = over_modalities(
                 lambda name: feature_matching(judged_fake[name], judged_real[name])
             )
+        features = {}
         if weights.perceptual:
-            features = self._features(made.pictures())
-            real = self._real_features(batch, share)
+            features = {name: self.perceptual.extractor(pictures[name]) for name in share}
+            real = self._real_features(batch, edges="edge" in share)
             raw["perceptual"] = over_modalities(
                 lambda name: perceptual(features[name], real[name], self.perceptual.weights)
             )
@@ -170,29 +172,30 @@ class Objective(nn.Module):
                 image, batch.images, batch.labels, classes=classes
             )
         if weights.similarity or weights.cross_entropy:
-            if weights.perceptual and weights.perceptual_features == "segmenter":
-                _, *seen = features[list(features)[-1]]  # the last picture was looked at already
-                scores = self.segmenter.scores(seen)
-            else:
-                scores = self.segmenter(channels_last(made.final))
-            raw |= self._label_terms(scores, batch.labels)
+            images = [name for name in pictures if name != "edge"]
+            terms = [
+                self._label_terms(self._scores(pictures[name], features.get(name)), batch.labels)
+                for name in images
+            ]
+            raw |= {name: sum(each[name] for each in terms) for name in terms[0]}
         return Terms(raw=raw, weights={name: getattr(weights, name) for name in raw})
 
-    def _features(self, pictures: Mapping) -> dict:
-        r"""The perceptual features of each picture, from one joint pass."""
-        stacked = torch.cat([channels_last(picture) for picture in pictures.values()])
-        maps = [level.chunk(len(pictures)) for level in self.perceptual.extractor(stacked)]
-        return {name: list(own) for name, own in zip(pictures, zip(*maps), strict=True)}
-
     @torch.no_grad()
-    def _real_features(self, batch: Batch, names: Iterable[str]) -> dict[str, list[Tensor]]:
-        r"""The same of the real pictures; the image, the target of two, goes in once."""
-        targets = batch.targets(names)
-        once = {id(picture): picture for picture in targets.values()}
-        features = self._features(once)
-        return {name: features[id(picture)] for name, picture in targets.items()}
+    def _real_features(self, batch: Batch, *, edges: bool) -> dict[str, list[Tensor]]:
+        r"""The features that each modality should have; the image is the target of two."""
+        of_image = self.perceptual.target(batch.images)
+        of_edges = {"edge": self.perceptual.target(batch.edges)} if edges else {}
+        return of_edges | {"first": of_image, "final": of_image}
+
+    def _scores(self, image: Tensor, features: list[Tensor] | None) -> Tensor:
+        r"""The label generator's class scores; from its features where they are known already."""
+        if features is None or not self.reads_features:
+            return self.segmenter(image)
+        _, *maps = features
+        return self.segmenter.scores(maps)
 
     def _label_terms(self, scores: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        r"""What the label generator says of one image: of lone pixels, and of pairs."""
         weights, raw = self.config.losses, {}
         if weights.cross_entropy:
             total = F.cross_entropy(scores, labels, ignore_index=IGNORE, reduction="sum")

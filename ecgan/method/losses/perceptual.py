@@ -1,7 +1,7 @@
 r"""Perceptual loss: L1 between the features of a frozen network (chapter 08). [R]
 
-The released code uses VGG-19 (``vgg``); any network that gives a list of feature maps can take its
-place, as the toy segmenter does in the toy world.
+The released code uses VGG-19; any network that gives a list of feature maps, and says what each
+weighs, can take its place, as the toy segmenter does in the toy world.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ecgan.method.layers import frozen
 from ecgan.method.losses.finite import full_precision, require_finite
 
 VGG_WEIGHTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)  # relu1_1 ... relu5_1 [R]
@@ -39,6 +40,27 @@ def perceptual(
     return sum(weight * F.l1_loss(fake, real) for weight, fake, real in terms)
 
 
+class PixelsAndFeatures(nn.Module):
+    r"""The image itself, then a segmenter's feature maps: what stands in for VGG-19 [I].
+
+    A segmenter forgets colours that tell no class; VGG's first layer does not, so pixels stay in.
+    """
+
+    def __init__(self, *, segmenter: nn.Module):
+        super().__init__()
+        self.segmenter = segmenter
+
+    def forward(self, images: Float[Tensor, "b 3 h w"]) -> list[Float[Tensor, "b _ _ _"]]:
+        r"""Maps from pixels to the coarsest features."""
+        return [images, *self.segmenter.features(images)]
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        r"""1 for the pixels, 1 shared equally among the feature maps."""
+        levels = self.segmenter.levels
+        return (1.0, *[1 / levels] * levels)
+
+
 class PerceptualLoss(nn.Module):
     r"""The loss on images "b 3 h w" in [-1, 1], through a frozen ``extractor``. [R], chapter 08.
 
@@ -56,7 +78,7 @@ class PerceptualLoss(nn.Module):
         super().__init__()
         self.extractor, self.weights = extractor, tuple(weights)
         if isinstance(extractor, nn.Module):
-            extractor.requires_grad_(False).eval()
+            frozen(extractor)
 
     def train(self, mode: bool = True) -> "PerceptualLoss":
         super().train(mode)

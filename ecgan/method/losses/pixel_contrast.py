@@ -1,24 +1,24 @@
 r"""The contrastive loss on feature maps: several layouts, several scales, a memory (chapter 07)."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
 from einops import rearrange
-from jaxtyping import Bool, Float, Int, Integer
+from jaxtyping import Float, Int, Integer
 from torch import Tensor, nn
 
 from ecgan.method.layouts import IGNORE
 from ecgan.method.losses.contrastive import (
-    ContrastDiagnostics,
+    alone,
     check_temperature,
-    diagnose,
-    info_nce,
+    mean_of_counted,
+    pixel_costs,
     unit,
 )
+from ecgan.method.losses.diagnostics import ContrastDiagnostics, diagnose
 from ecgan.method.losses.finite import require_finite
-from ecgan.method.losses.sampling import MemoryBank, sample_balanced
+from ecgan.method.losses.sampling import MemoryBank, Pool, Samples, join, sample_balanced
 
 Features = Float[Tensor, "b c h w"] | Sequence[Float[Tensor, "b _ _ _"]]
 
@@ -41,20 +41,6 @@ class ProjectionHead(nn.Module):
             return rearrange(self(rearrange(samples, "n c -> n c 1 1")), "n d 1 1 -> n d")
 
 
-class Samples(NamedTuple):
-    r"""Pixels drawn from feature maps; ``pixels`` tells one pixel of one scale from any other."""
-
-    embeddings: Float[Tensor, "n d"]
-    labels: Int[Tensor, "n"]
-    layouts: Int[Tensor, "n"]
-    pixels: Int[Tensor, "n"]
-
-
-def join(parts: Sequence[Samples]) -> Samples:
-    r"""Several sets of samples as one."""
-    return parts[0] if len(parts) == 1 else Samples(*(torch.cat(field) for field in zip(*parts)))
-
-
 def resize_labels(labels: Int[Tensor, "b h w"], height: int, width: int) -> Int[Tensor, "b y x"]:
     r"""Nearest-neighbour, as everywhere in the model where a layout meets smaller features."""
     if labels.shape[-2:] == (height, width):
@@ -64,7 +50,7 @@ def resize_labels(labels: Int[Tensor, "b h w"], height: int, width: int) -> Int[
 
 
 class PixelContrast(nn.Module):
-    r"""Pixel-wise contrastive learning across layouts. Idea [A], form [P], sampling [I]; ch. 07.
+    r"""Pixel-wise contrastive learning across layouts. Idea [A], form [S], sampling [I]; ch. 07.
 
     ``channels``: of the feature map, or one number a scale; ``dim``: of the projection, None for no
     projection (the features are the embeddings). ``per_class`` queries of each class are drawn from
@@ -75,7 +61,13 @@ class PixelContrast(nn.Module):
     baseline that the paper's idea is measured against. ``together`` lies between the two: only the
     layouts of a group of so many meet. ``cross_scale`` lets samples of all scales
     meet; otherwise the loss is the mean of the scales' losses. ``memory_per_class`` keeps that many
-    older embeddings a class as additional keys (needs ``classes``; filled in training mode only).
+    older keys a class as additional ones (needs ``classes``; filled in training mode only). Where
+    ``classes`` are given, a draw holds no more than it can fill, and every class takes part.
+
+    Of several processes each asks for its own pixels, and all processes' pixels are the keys:
+    ``gather`` stacks every process's tensor, by rank, and carries gradients back to where they
+    belong; ``rank`` is this process's. Each then has its share of the loss of the whole batch, and
+    the mean of the shares is that loss.
 
     Called with features "b c h w" (or a list, one a scale) and labels "b h w" (resized, nearest).
     Gives a scalar; zero, with gradient zero, where no pair exists.
@@ -96,6 +88,8 @@ class PixelContrast(nn.Module):
         memory_per_class: int = 0,
         classes: int | None = None,
         ignore: int = IGNORE,
+        gather: Callable[[Tensor], Tensor] = alone,
+        rank: int = 0,
     ) -> None:
         super().__init__()
         check_temperature(temperature)
@@ -115,8 +109,9 @@ class PixelContrast(nn.Module):
                 f"together is {together}: groups of 1 layout or more are compared, with "
                 "across_layouts=True, and without a memory, whose layouts are of no group."
             )
-        self.temperature, self.ignore = temperature, ignore
+        self.temperature, self.ignore, self.classes = temperature, ignore, classes
         self.per_class, self.keys_per_class, self.most = per_class, keys_per_class, most
+        self.gather, self.rank = gather, rank
         self.across_layouts, self.cross_scale = across_layouts, cross_scale
         self.together = together if across_layouts else 1
         self.heads = nn.ModuleList(
@@ -125,26 +120,44 @@ class PixelContrast(nn.Module):
         self.scales = len(channels)
         widths = channels[:1] if cross_scale else channels
         self.banks = nn.ModuleList(
-            MemoryBank(classes=classes, per_class=memory_per_class, dim=dim or width)
+            MemoryBank(
+                classes=classes, per_class=memory_per_class, dim=dim or width, ignore=ignore
+            )
             for width in widths if memory_per_class
         )  # fmt: skip
 
     def draw(self, scales, labels, *, per_class, most, generator) -> list[Samples]:
         r"""Samples of each scale: drawn first, so that few pixels are projected."""
-        drawn, offset = [], 0
-        for index, features in enumerate(scales):
-            small = resize_labels(labels, *features.shape[-2:])
-            pixels = sample_balanced(
+        if self.classes is not None and per_class is not None:
+            needed = self.classes * per_class
+            most = needed if most is None else max(min(most, needed), self.classes)
+        resized = [resize_labels(labels, *features.shape[-2:]) for features in scales]
+        drawn, offset = [], self.rank * sum(small.numel() for small in resized)
+        for index, (features, small) in enumerate(zip(scales, resized, strict=True)):
+            pixels, valid = sample_balanced(
                 small, per_class=per_class, most=most, ignore=self.ignore, generator=generator
             )
             layouts, rows, columns = torch.unravel_index(pixels, small.shape)
             embeddings = features[layouts, :, rows, columns]
             if self.heads:
                 embeddings = self.heads[index].project(embeddings)
-            classes = small[layouts, rows, columns]
+            classes = torch.where(valid, small[layouts, rows, columns], self.ignore)
+            layouts = layouts + self.rank * len(labels)
             drawn.append(Samples(embeddings, classes, layouts, pixels + offset))
             offset += small.numel()
         return drawn
+
+    def of_everyone(self, own: Samples) -> Samples:
+        r"""The samples of all processes, by rank."""
+        embeddings, *numbers = own
+        numbers = self.gather(torch.stack(numbers, dim=1))
+        return Samples(self.gather(embeddings), *numbers.unbind(dim=1))
+
+    def remembered(self, index: int, like: Samples) -> Samples:
+        r"""What the memory of a pool holds, as keys."""
+        stored, classes = self.banks[index].read()
+        nowhere = torch.full_like(classes, -1)
+        return Samples(stored.to(like.embeddings), classes, nowhere, nowhere)
 
     def pools(
         self,
@@ -152,7 +165,7 @@ class PixelContrast(nn.Module):
         labels: Integer[Tensor, "_ y x"],
         *,
         generator: torch.Generator | None = None,
-    ) -> list[tuple[Samples, Samples, Bool[Tensor, "n m"]]]:
+    ) -> list[Pool]:
         r"""Queries, keys, and which may meet; one entry a scale, or one with ``cross_scale``."""
         scales = [features] if isinstance(features, Tensor) else list(features)
         if len(scales) != self.scales or any(len(maps) != len(labels) for maps in scales):
@@ -173,17 +186,15 @@ class PixelContrast(nn.Module):
         if self.cross_scale:
             queries, keys = [join(queries)], [join(keys)]
         pools = []
-        for index, (rows, columns) in enumerate(zip(queries, keys, strict=True)):
+        for index, (rows, own) in enumerate(zip(queries, keys, strict=True)):
+            fresh = columns = self.of_everyone(own)
             if self.banks:
-                stored, classes = self.banks[index].read()
-                nowhere = torch.full_like(classes, -1)  # no layout and no pixel of this batch
-                old = Samples(stored.to(columns.embeddings), classes, nowhere, nowhere)
-                columns = join([columns, old])
+                columns = join([fresh, self.remembered(index, like=fresh)])
             allowed = rearrange(rows.pixels, "n -> n 1") != rearrange(columns.pixels, "m -> 1 m")
             if self.together is not None:
-                own, other = rows.layouts // self.together, columns.layouts // self.together
-                allowed = allowed & (rearrange(own, "n -> n 1") == rearrange(other, "m -> 1 m"))
-            pools.append((rows, columns, allowed))
+                mine, theirs = rows.layouts // self.together, columns.layouts // self.together
+                allowed = allowed & (rearrange(mine, "n -> n 1") == rearrange(theirs, "m -> 1 m"))
+            pools.append(Pool(rows, columns, allowed, fresh))
         return pools
 
     def forward(
@@ -194,16 +205,16 @@ class PixelContrast(nn.Module):
         generator: torch.Generator | None = None,
     ) -> Float[Tensor, ""]:
         pools = self.pools(features, labels, generator=generator)
-        losses = [
-            info_nce(
-                rows.embeddings, rows.labels, columns.embeddings, columns.labels,
-                temperature=self.temperature, allowed=allowed, ignore=self.ignore,
-            )
-            for rows, columns, allowed in pools
-        ]  # fmt: skip
+        losses = []
+        for pool in pools:
+            costs, counted = pixel_costs(
+                *pool.compared(),
+                temperature=self.temperature, allowed=pool.allowed, ignore=self.ignore,
+            )  # fmt: skip
+            losses.append(mean_of_counted(costs, counted, gather=self.gather))
         if self.training:
-            for bank, (rows, _, _) in zip(self.banks, pools, strict=False):
-                bank.push(unit(rows.embeddings.detach()), rows.labels)
+            for bank, pool in zip(self.banks, pools, strict=False):
+                bank.push(unit(pool.fresh.embeddings.detach()), pool.fresh.labels)
         return sum(losses) / len(losses)
 
     def diagnose(
@@ -214,10 +225,14 @@ class PixelContrast(nn.Module):
         generator: torch.Generator | None = None,
     ) -> list[ContrastDiagnostics]:
         r"""What the loss sees, one entry a pool; the memory is read, not written."""
-        return [
-            diagnose(
-                rows.embeddings, rows.labels, columns.embeddings, columns.labels,
-                temperature=self.temperature, allowed=allowed, ignore=self.ignore,
-            )
-            for rows, columns, allowed in self.pools(features, labels, generator=generator)
-        ]  # fmt: skip
+        found = []
+        for pool in self.pools(features, labels, generator=generator):
+            queries, query_labels, *keys = pool.compared()
+            drawn = query_labels != self.ignore
+            found.append(
+                diagnose(
+                    queries[drawn], query_labels[drawn], *keys,
+                    temperature=self.temperature, allowed=pool.allowed[drawn], ignore=self.ignore,
+                )
+            )  # fmt: skip
+        return found

@@ -1,22 +1,23 @@
 r"""Similarity loss: do pixels belong together in the picture as they do in the layout? (chapter 06)
 
-A segmenter reads class probabilities $S''$ off the generated image. Affinity maps say for every
-pair of pixels how likely they share a class: $A = S^\top S$ for the layout, $A'' = S''^\top S''$
-for the image; binary cross-entropy between them. [P]
+A segmenter reads class probabilities $S'$ off the first image and $S''$ off the final one. Affinity
+maps say for every pair of pixels how likely they share a class: $A = S^\top S$ for the layout,
+$A'' = S''^\top S''$ for the image; binary cross-entropy between them [S]. The objective adds up the
+losses of both images.
 """
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
-from einops import einsum, rearrange, reduce
+from einops import einsum, rearrange, reduce, repeat
 from jaxtyping import Bool, Float, Int, Integer
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from ecgan.method.layouts import IGNORE
-from ecgan.method.losses.finite import full_precision, require_finite
+from ecgan.method.losses.finite import checks, full_precision, require_finite
 
+MANY = 2**62  # so many numbers that their remainders are as good as evenly spread
 CLAMP = 1e-6  # affinities stay in [CLAMP, 1 - CLAMP]: the dearest pair costs 13.8
 
 
@@ -45,12 +46,13 @@ def pair_cost(affinities: Float[Tensor, "..."], same: Bool[Tensor, "..."]) -> Fl
     return -torch.where(same, affinities, 1 - affinities).clamp(CLAMP, 1 - CLAMP).log()
 
 
-def block_cost(rows, columns, row_labels, column_labels):
-    r"""Sum of the costs of all pairs of a row pixel and a column pixel."""
+def block_cost(rows, columns, row_labels, column_labels, ignore):
+    r"""Sum of the costs of all pairs of a row pixel and a column pixel that are not ignored."""
     with torch.autocast(rows.device.type, enabled=False):  # it would go back to half precision
         affinities = einsum(rows, columns, "k m, k n -> m n")
-    same = rearrange(row_labels, "m -> m 1") == rearrange(column_labels, "n -> 1 n")
-    return pair_cost(affinities, same).sum()
+    first, second = rearrange(row_labels, "m -> m 1"), rearrange(column_labels, "n -> 1 n")
+    counted = (first != ignore) & (second != ignore)
+    return torch.where(counted, pair_cost(affinities, first == second), 0).sum()
 
 
 def as_labels(target, classes: int, ignore: int) -> Int[Tensor, "b h w"]:
@@ -69,26 +71,30 @@ def as_labels(target, classes: int, ignore: int) -> Int[Tensor, "b h w"]:
 
 def pictures(
     probabilities, target, ignore: int
-) -> Iterator[tuple[Float[Tensor, "k m"], Int[Tensor, "m"]]]:
-    r"""Each image's probabilities and labels, checked, without its ignored pixels."""
+) -> tuple[Float[Tensor, "b k m"], Int[Tensor, "b m"], Int[Tensor, "b"]]:
+    r"""Probabilities and labels, checked, by pixel; and how many of an image's are not ignored."""
     require_finite("similarity", probabilities)
-    lowest, highest = (float(bound) for bound in torch.aminmax(probabilities.detach()))
-    if lowest < 0 or highest > 1.001:  # half precision rounds up a little
-        raise ValueError(
-            f"similarity loss: probabilities from {lowest:.3g} to {highest:.3g}, allowed is 0 to "
-            "1. Logits? Apply softmax over the class axis (dim=1) first."
-        )
+    if checks():
+        lowest, highest = (float(bound) for bound in torch.aminmax(probabilities.detach()))
+        if lowest < 0 or highest > 1.001:  # half precision rounds up a little
+            raise ValueError(
+                f"similarity loss: probabilities from {lowest:.3g} to {highest:.3g}, allowed is 0 "
+                "to 1. Logits? Apply softmax over the class axis (dim=1) first."
+            )
     labels = as_labels(target, probabilities.shape[1], ignore)
     if labels.shape != probabilities[:, 0].shape:
         raise ValueError(
             f"similarity loss: labels of shape {tuple(labels.shape)} for probabilities of shape "
             f"{tuple(probabilities.shape)}; resize the labels (nearest) or the probabilities."
         )
-    flat = rearrange(full_precision(probabilities), "b k h w -> b k (h w)")
-    for pixels, ids in zip(flat, rearrange(labels, "b h w -> b (h w)"), strict=True):
-        counts = ids != ignore
-        if counts.any():
-            yield pixels[:, counts], ids[counts]
+    ids = rearrange(labels, "b h w -> b (h w)")
+    counts = reduce(ids != ignore, "b m -> b", "sum")
+    return rearrange(full_precision(probabilities), "b k h w -> b k (h w)"), ids, counts
+
+
+def mean_image(values: Float[Tensor, "b"], counts: Int[Tensor, "b"]) -> Float[Tensor, ""]:
+    r"""The mean over the images that have a pixel which is not ignored; 0 where none has."""
+    return torch.where(counts > 0, values, 0).sum() / (counts > 0).sum().clamp(min=1)
 
 
 def affinity_bce(
@@ -98,7 +104,7 @@ def affinity_bce(
     tile: int = 1024,
     ignore: int = IGNORE,
 ) -> Float[Tensor, ""]:
-    r"""Exact affinity cross-entropy between an image's probabilities and its layout. [P], ch. 06.
+    r"""Exact affinity cross-entropy between an image's probabilities and its layout. [S], ch. 06.
 
     $$L = \frac{1}{M^2} \sum_{m,n} -A_{mn} \log A''_{mn} - (1 - A_{mn}) \log (1 - A''_{mn})$$
 
@@ -110,19 +116,20 @@ def affinity_bce(
     """
     if tile < 1:
         raise ValueError(f"similarity loss: tile {tile}; at least 1 pixel.")
+    pixels, labels, counts = pictures(probabilities, target, ignore)
     losses = []
-    for pixels, labels in pictures(probabilities, target, ignore):
-        parts = list(zip(pixels.split(tile, dim=1), labels.split(tile), strict=True))
+    for image, ids, count in zip(pixels, labels, counts, strict=True):
+        parts = list(zip(image.split(tile, dim=1), ids.split(tile), strict=True))
         total = 0
         for row, (rows, row_labels) in enumerate(parts):
             for column, (columns, column_labels) in enumerate(parts[row:], start=row):
                 cost = checkpoint(
-                    block_cost, rows, columns, row_labels, column_labels,
+                    block_cost, rows, columns, row_labels, column_labels, ignore,
                     use_reentrant=False, preserve_rng_state=False,
                 )  # fmt: skip
                 total = total + (1 if row == column else 2) * cost
-        losses.append(total / len(labels) ** 2)
-    return sum(losses) / len(losses) if losses else 0 * full_precision(probabilities).sum()
+        losses.append(total / count.clamp(min=1) ** 2)
+    return mean_image(torch.stack(losses), counts)
 
 
 def affinity_bce_sampled(
@@ -145,16 +152,17 @@ def affinity_bce_sampled(
     """
     if pairs < 2:
         raise ValueError(f"similarity loss: {pairs} pairs; at least 2 (thousands are usual).")
-    device = probabilities.device if generator is None else generator.device
-    means, variances = [], []
-    for pixels, labels in pictures(probabilities, target, ignore):
-        drawn = torch.randint(len(labels), (2, pairs), generator=generator, device=device)
-        first, second = drawn.to(probabilities.device)
-        affinities = reduce(pixels[:, first] * pixels[:, second], "k n -> n", "sum")
-        costs = pair_cost(affinities, labels[first] == labels[second])
-        means.append(costs.mean())
-        variances.append(costs.detach().var() / pairs)
-    if not means:
-        nothing = 0 * full_precision(probabilities).sum()
-        return Estimate(nothing, nothing.detach())
-    return Estimate(sum(means) / len(means), torch.sqrt(sum(variances)) / len(means))
+    pixels, labels, counts = pictures(probabilities, target, ignore)
+    device = pixels.device if generator is None else generator.device
+    drawn = torch.randint(MANY, (len(pixels), 2 * pairs), generator=generator, device=device)
+    # The j-th of an image's pixels that count: where so many have been passed.
+    numbers = drawn.to(pixels.device) % rearrange(counts, "b -> b 1").clamp(min=1)
+    passed = (labels != ignore).cumsum(dim=1)
+    places = torch.searchsorted(passed, numbers, right=True).clamp(max=labels.shape[1] - 1)
+    ends = pixels.gather(2, repeat(places, "b n -> b k n", k=pixels.shape[1]))
+    (first, second), names = ends.chunk(2, dim=2), labels.gather(1, places).chunk(2, dim=1)
+    costs = pair_cost(reduce(first * second, "b k n -> b n", "sum"), names[0] == names[1])
+    variances = costs.detach().var(dim=1) / pairs
+    images = (counts > 0).sum().clamp(min=1)
+    error = torch.sqrt(mean_image(variances, counts) / images)
+    return Estimate(mean_image(reduce(costs, "b n -> b", "mean"), counts), error)

@@ -64,7 +64,7 @@ class SharedEncoder(nn.Module):
 
     def __init__(self, *, config: ModelConfig):
         super().__init__()
-        self.start = (config.height // 2**config.doublings, config.width // 2**config.doublings)
+        self.shrink = 2**config.doublings
         wide, *narrowing = (config.trunk_channels(m) for m in (16, 8, 4, 2, 1))
         if config.upsampling == "most":
             narrowing.append(config.feature_channels)
@@ -79,7 +79,7 @@ class SharedEncoder(nn.Module):
 
     def forward(self, layout: LayoutPyramid) -> list[Tensor]:
         r"""The output of every block, coarse to fine; the last is ``F``, ``b c h w``."""
-        x = self.entry(layout.at(*self.start))
+        x = self.entry(layout.at(*(int(side) // self.shrink for side in layout.full.shape[-2:])))
         outputs = []
         for block, double in zip(self.blocks, self.doubles, strict=True):
             x = block(F.interpolate(x, scale_factor=2, mode="nearest") if double else x, layout)
@@ -157,7 +157,8 @@ class ImageGenerator(Branch):
 class Generator(nn.Module):
     r"""ECGAN's generator: semantic input ``b s h w`` to :class:`Synthesis` [R].
 
-    Raises :class:`LayoutError` for an input of another shape than the config's.
+    Height and width are any multiples of 2 to the number of doublings. Raises
+    :class:`LayoutError` for an input of another shape.
     """
 
     def __init__(self, config: ModelConfig):
@@ -212,13 +213,13 @@ class Generator(nn.Module):
         return LayoutPyramid(channels_last(semantics))
 
     def _check(self, semantics: Tensor) -> None:
-        config = self.config
-        expected = (config.semantic_channels, config.height, config.width)
-        if semantics.ndim != 4 or tuple(semantics.shape[1:]) != expected or not len(semantics):
+        config, step = self.config, 2**self.config.doublings
+        fits = semantics.ndim == 4 and semantics.shape[1] == config.semantic_channels
+        if not fits or not semantics.numel() or any(side % step for side in semantics.shape[-2:]):
             raise LayoutError(
                 f"the semantic input has shape {tuple(semantics.shape)}; this config needs "
-                f"(batch >= 1, {', '.join(map(str, expected))}): make it with "
-                f"ecgan.method.layouts.semantics(labels, config=config)"
+                f"(batch >= 1, {config.semantic_channels}, height, width), both multiples of "
+                f"{step}: make it with ecgan.method.layouts.semantics(labels, config=config)"
             )
         if not semantics.is_floating_point():
             raise LayoutError(

@@ -86,15 +86,17 @@ def semantics(
 ) -> Float[Tensor, "b s h w"]:
     r"""The networks' input: one-hot classes, don't care, instance boundary [R].
 
-    ``labels`` and ``instances`` are integer maps ``b h w``. Raises :class:`LayoutError` where
-    either is missing, of another size than the config's, or holds an unknown id.
+    ``labels`` and ``instances`` are integer maps ``b h w``, of any height and width that are
+    multiples of what the generator doubles to. Raises :class:`LayoutError` where either is missing,
+    of another size, or holds an unknown id.
     """
     validate(labels, classes=config.classes, dont_care=config.dont_care)
-    if tuple(labels.shape[1:]) != (config.height, config.width):
+    step = 2**config.doublings
+    if any(side % step for side in labels.shape[1:]):
         raise LayoutError(
             f"the layout is {labels.shape[1]} x {labels.shape[2]} pixels (height x width); this "
-            f"config makes {config.height} x {config.width}: resize it with nearest-neighbour, or "
-            f"change height and width (multiples of {2**config.doublings})"
+            f"config makes multiples of {step}, such as {config.height} x {config.width}: resize "
+            f"it with nearest-neighbour"
         )
     maps = [one_hot(labels, classes=config.classes, dont_care=config.dont_care)]
     if config.instance_boundaries:

@@ -185,8 +185,8 @@ def test_the_same_seed_gives_the_same_generator_and_pictures():
 @pytest.mark.parametrize(
     ("layout", "facts"),
     [
-        (torch.zeros(2, 5, 32, 64), ["(2, 5, 32, 64)", "4, 32, 64", "method.layouts.semantics"]),
-        (torch.zeros(2, 4, 64, 32), ["(2, 4, 64, 32)", "4, 32, 64"]),
+        (torch.zeros(2, 5, 32, 64), ["(2, 5, 32, 64)", "4, height, width", "layouts.semantics"]),
+        (torch.zeros(2, 4, 48, 64), ["(2, 4, 48, 64)", "multiples of 32"]),
         (torch.zeros(4, 32, 64), ["(4, 32, 64)", "batch >= 1"]),
         (torch.zeros(0, 4, 32, 64), ["(0, 4, 32, 64)", "batch >= 1"]),
         (torch.zeros(2, 4, 32, 64, dtype=torch.long), ["int64", "floating point", "semantics("]),

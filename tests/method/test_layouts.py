@@ -94,7 +94,7 @@ def with_value(value: int) -> torch.Tensor:
         (torch.zeros(0, 32, 64, dtype=torch.long), ["empty", "(0, 32, 64)", "at least one"]),
         (torch.zeros(1, 0, 64, dtype=torch.long), ["empty", "at least one pixel"]),
         (torch.zeros(1, 33, 64, dtype=torch.long), ["33 x 64", "32 x 64", "nearest", "of 32"]),
-        (torch.zeros(1, 64, 32, dtype=torch.long), ["64 x 32 pixels (height x width)"]),
+        (torch.zeros(1, 64, 31, dtype=torch.long), ["64 x 31 pixels (height x width)"]),
     ],
 )
 def test_bad_layouts(labels, facts):

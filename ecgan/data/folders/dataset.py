@@ -16,15 +16,13 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ecgan.config import Config, ConfigError
-from ecgan.data.folders.conventions import FolderError
 from ecgan.data.folders.crops import LABEL, Crops
 from ecgan.data.folders.geometry import Geometry, draw
-from ecgan.data.folders.labels import read_ids
+from ecgan.data.folders.labels import check_size, read_ids, read_labels
 from ecgan.data.folders.photographs import picture_size, read_picture, to_unit
 from ecgan.data.folders.scenes import Scene, complete_scenes, find_convention
 from ecgan.data.folders.tiles import Tile, Tiles
 from ecgan.method.edges import AUTHORS, Canny, canny
-from ecgan.method.layouts import NEXT_STEP
 
 
 class Sample(NamedTuple):
@@ -187,23 +185,11 @@ class FolderDataset(Dataset):
         return torch.from_numpy(self._labels(scene, picture_size(scene.image)))
 
     def _labels(self, scene: Scene, size: tuple[int, int]) -> Int[np.ndarray, "h w"]:
-        values = _sized(read_ids(scene.label), scene.label, size).astype(np.int64)
-        model = self.config.model
-        labels = values - self.convention.first
-        for value, known in self.convention.special.items():
-            labels[values == value] = known
-        for value in np.unique(values).tolist():
-            limits = {"classes": model.classes, "dont_care": model.dont_care}
-            if not self.convention.allows(value, **limits):
-                name = scene.label.relative_to(self.root).as_posix()
-                raise FolderError(self.convention.wrong_label(value, name, **limits))
-        return labels
+        name = scene.label.relative_to(self.root).as_posix()
+        known = {"numbering": self.convention, "model": self.config.model}
+        return read_labels(scene.label, size=size, name=name, **known)
 
 
 def _sized(planes, path: Path, size: tuple[int, int]):
-    if tuple(planes.shape) != size:
-        raise FolderError(
-            f"{path} is {planes.shape[1]} x {planes.shape[0]} pixels (width x height), its image "
-            f"{size[1]} x {size[0]}; they must be equal: {NEXT_STEP}"
-        )
+    check_size(np.asarray(planes), path, size)
     return planes

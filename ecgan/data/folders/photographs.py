@@ -1,7 +1,5 @@
 r"""The one reader of photographs: every depth, mode and turn as a viewer shows it, or a sentence."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -9,11 +7,11 @@ import numpy as np
 import torch
 from einops import rearrange
 from jaxtyping import Float, Shaped, UInt8
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image
 from torch import Tensor
 
 from ecgan.data.folders.conventions import FolderError
-from ecgan.data.folders.labels import decode, open_picture
+from ecgan.data.folders.opening import decode, open_picture, turned
 
 DEEP = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 WHITE = (255, 255, 255, 255)
@@ -24,26 +22,6 @@ LEVELS, DEEP_LEVELS = 255, 65535
 def to_unit(photo: UInt8[Tensor, "*b c h w"]) -> Float[Tensor, "*b c h w"]:
     r"""8-bit levels to [-1, 1]."""
     return photo.float() / 127.5 - 1
-
-
-@contextmanager
-def opened(path: Path) -> Iterator[Image.Image]:
-    r"""An opened picture; whatever Pillow finds wrong with it becomes a :class:`FolderError`."""
-    try:
-        with open_picture(path) as image:
-            yield image
-    except FolderError:
-        raise
-    except Image.DecompressionBombError as error:
-        raise FolderError(
-            f"{path} is larger than the {2 * Image.MAX_IMAGE_PIXELS:,} pixels that are read "
-            f"({error}); cut it into tiles, or scale it down"
-        ) from error
-    except Exception as error:  # each of Pillow's plugins raises what it likes
-        raise FolderError(
-            f"{path} cannot be read ({error}); open it in a picture program and save it again, "
-            f"without colour profile and comments"
-        ) from error
 
 
 def _scaled(values: Shaped[np.ndarray, "h w"], path: Path) -> UInt8[np.ndarray, "h w"]:
@@ -64,14 +42,6 @@ def _scaled(values: Shaped[np.ndarray, "h w"], path: Path) -> UInt8[np.ndarray, 
             f"again with 8 bits"
         )
     return np.rint(values.astype(np.float64) * (LEVELS / full)).astype(np.uint8)
-
-
-def _turned(image: Image.Image) -> Image.Image:
-    r"""As the EXIF flag wants it seen; a damaged flag turns nothing, as in a viewer."""
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:  # Pillow's reader of EXIF raises anything
-        return image
 
 
 def _flag(image: Image.Image) -> int:
@@ -98,15 +68,15 @@ def read_picture(path: Path, mode: Literal["RGB", "L"] = "RGB") -> UInt8[Tensor,
     and floats are read where their values say what white is (1 or 255, 255 or 65535), and refused
     otherwise. What is transparent shows white. Raises :class:`FolderError`, with the file's name.
     """
-    with opened(path) as image:
+    with open_picture(path) as image:
         decode(image, path)
-        pixels = torch.from_numpy(np.array(_eight_bits(_turned(image), path, mode)))
+        pixels = torch.from_numpy(np.array(_eight_bits(turned(image), path, mode)))
     return rearrange(pixels, "h w c -> c h w" if mode == "RGB" else "h w -> 1 h w").contiguous()
 
 
 def picture_size(path: Path) -> tuple[int, int]:
     r"""(height, width) as a viewer shows it, told from the file's head. Raises as the reader."""
-    with opened(path) as image:
+    with open_picture(path) as image:
         width, height = image.size
         return (width, height) if _flag(image) in SIDEWAYS else (height, width)
 
@@ -116,7 +86,7 @@ def examined_size(path: Path) -> tuple[int, int]:
 
     JPEG is decoded at an eighth of its size: every byte is still looked at, in half the time.
     """
-    with opened(path) as image:
+    with open_picture(path) as image:
         width, height = image.size
         if image.format == "JPEG":
             image.draft("RGB", (max(1, width // 8), max(1, height // 8)))

@@ -120,7 +120,9 @@ def write_folder(
     names = [f"{i:05d}.png" for i in range(count)]
     ours = {f"{kind}/{name}" for kind in KINDS for name in names} | named.keys()
     if strangers := sorted(there - ours):
-        raise _in_the_way(path, f"{strangers[0]}, which is not among the {count} scenes to be drawn")
+        raise _in_the_way(
+            path, f"{strangers[0]}, which is not among the {count} scenes to be drawn"
+        )
     size = {"height": height, "width": width}
     for i, name in enumerate(names):  # all is compared before anything is written
         if there & {f"{kind}/{name}" for kind in KINDS}:

@@ -137,7 +137,7 @@ class LossConfig:
     edge: Number = 1.0
     first: Number = 1.0
     final: Number = 2.0
-    perceptual_features: Literal["vgg19", "segmenter"] = "vgg19"
+    perceptual_features: Literal["vgg19", "lite", "segmenter"] = "vgg19"
     similarity_pairs: int | None = 4096
     contrast: ContrastConfig = field(default_factory=ContrastConfig)
 
@@ -149,9 +149,9 @@ class LossConfig:
                     f"losses.{name} is {value}; a weight is 0 (off) or a positive number",
                 )
         _require(
-            self.perceptual_features in ("vgg19", "segmenter"),
+            self.perceptual_features in ("vgg19", "lite", "segmenter"),
             f"perceptual_features is {self.perceptual_features!r}; allowed are "
-            f'"vgg19", "segmenter"',
+            f'"vgg19", "lite", "segmenter"',
         )
 
     def modality(self, name: str) -> Number:
@@ -200,12 +200,38 @@ class TrainingConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
-    r"""What is loaded: ``load_size`` is the shorter side before a random crop, in pixels."""
+    r"""What is loaded: ``load_size`` is the shorter side before a random crop, in pixels.
+
+    ``scale`` is for pictures larger than the model: crops of the model's size are cut at random
+    places, each at a scale drawn between the two numbers (1: native resolution, 0.5: halved), and
+    validated on side by side; None fits whole pictures. ``crops_per_image`` are drawn an epoch;
+    None: as many as lie side by side in it.
+    """
 
     name: str
     load_size: int | None = None
     flip: bool = True
     images: int | None = None
+    scale: tuple[Number, Number] | None = None
+    crops_per_image: int | None = None
+
+    def __post_init__(self):
+        if self.scale is not None:
+            low, high = self.scale
+            _require(
+                0 < low <= high < float("inf"),
+                f"data.scale is {self.scale}; two positive numbers, the smaller first: 1 1 cuts at "
+                f"native resolution",
+            )
+            _require(
+                self.load_size is None,
+                f"data.scale cuts crops out, data.load_size ({self.load_size}) fits whole "
+                f"pictures: set one of them",
+            )
+        _require(
+            self.crops_per_image is None or self.crops_per_image >= 1,
+            f"data.crops_per_image is {self.crops_per_image}; it must be >= 1, or None",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-r"""Layout in, pictures out: from tensors or from label PNGs, without any real image."""
+r"""Layout in, pictures out: tensors in, tensors or PNG files out, without any real image."""
 
 from pathlib import Path
 
@@ -6,16 +6,19 @@ import numpy as np
 import torch
 from einops import rearrange
 from jaxtyping import Float
-from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from ecgan.fast import accelerated
+from ecgan.files.pictures import as_png
+from ecgan.files.whole import write_file
 from ecgan.method.generator import Generator, Synthesis
-from ecgan.method.layouts import LayoutError, semantics
+from ecgan.method.layouts import semantics
 
 
 def synthesize(generator: Generator, labels: Tensor, instances: Tensor | None = None) -> Synthesis:
-    r"""Pictures of a layout ``h w`` or of a batch ``b h w``, without gradients.
+    r"""Pictures of a layout ``h w`` or of a batch ``b h w``, without gradients, of its size.
+
+    Height and width are multiples of what the generator doubles to, 32, 64 or 128.
 
     Raises :class:`ecgan.method.layouts.LayoutError` as :func:`ecgan.method.layouts.semantics` does.
     """
@@ -32,24 +35,6 @@ def synthesize(generator: Generator, labels: Tensor, instances: Tensor | None = 
     return made
 
 
-def read_layout(path: str | Path, *, height: int, width: int) -> Tensor:
-    r"""A label PNG (grey ids, or a palette file whose indices are ids) as ``1 h w``, resized.
-
-    Raises :class:`LayoutError` for a file that is no image or a colour picture.
-    """
-    try:
-        with Image.open(path) as image:
-            if image.mode not in ("L", "P", "I", "I;16", "1"):
-                raise LayoutError(
-                    f"{path} is a colour picture (mode {image.mode}); a label map is a grey or "
-                    f"palette PNG of ids: convert it with ecgan.method.layouts.from_colors"
-                )
-            resized = image.resize((width, height), Image.Resampling.NEAREST)
-            return rearrange(torch.from_numpy(np.array(resized).astype(np.int64)), "h w -> 1 h w")
-    except (UnidentifiedImageError, OSError) as error:
-        raise LayoutError(f"{path} cannot be read as an image ({error})") from error
-
-
 def to_bytes(picture: Float[Tensor, "3 h w"]) -> np.ndarray:
     r"""A picture in [-1, 1] (clamped) as 8-bit ``h w 3``."""
     levels = ((picture.clamp(-1, 1) + 1) * 127.5).round().byte()
@@ -57,6 +42,8 @@ def to_bytes(picture: Float[Tensor, "3 h w"]) -> np.ndarray:
 
 
 def save_png(path: str | Path, picture: Float[Tensor, "3 h w"]) -> None:
-    r"""Write a picture in [-1, 1] as PNG, making its folder where needed."""
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(to_bytes(picture)).save(path)
+    r"""Write a picture in [-1, 1] as PNG, whole or not at all, making its folder where needed.
+
+    Raises :class:`ecgan.files.whole.RunError` where it cannot be written.
+    """
+    write_file(path, as_png(to_bytes(picture)))

@@ -11,7 +11,8 @@ from typing import Literal
 import tyro
 from tyro.conf import Positional
 
-from ecgan.cli.models import Out, PresetName, evaluate, export, segmenter, trainer_of
+from ecgan.cli.models import PresetName, evaluate, export, segmenter, trainer_of
+from ecgan.cli.synthesize import synthesize
 from ecgan.presets import PRESETS
 
 DataSetName = Literal["facades", "ade20k", "coco_stuff", "cityscapes"]
@@ -48,28 +49,6 @@ def doctor(folder: Positional[Path], *, config: PresetName | None = None, sample
     report = examine(folder, config=config, sample=sample)
     print(report)
     return report.exit_code
-
-
-def synthesize(
-    layouts: Positional[tuple[Path, ...]],
-    *,
-    out: Out,
-    model: str = "toy",
-    instances: Path | None = None,
-) -> None:
-    r"""Make pictures of layouts: NAME_final.png, NAME_first.png and NAME_edge.png for each.
-
-    Args:
-        layouts: Label PNGs (grey ids or a palette), or folders of them, each resized to the model's
-            size; no photograph is needed.
-        out: The folder to write, made where needed.
-        model: A model that comes with the package, such as toy, or the path of a .safetensors file.
-        instances: A folder of instance maps, named as the layouts, for models that want them.
-    """
-    from ecgan.cli.commands import synthesize_files
-
-    written = synthesize_files(list(layouts), out, model=model, instances=instances)
-    print(f"{len(written)} pictures in {out}")
 
 
 def make_toy(

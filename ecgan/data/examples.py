@@ -59,9 +59,12 @@ def folder_examples(
     split: Literal["train", "val"] = "val",
     count: int | None = None,
 ) -> Counted[Example]:
-    r"""The scenes of a folder, whole and straight, sorted by name; the first ``count``, or all."""
+    r"""The scenes of a folder, whole and straight, sorted by name; the first ``count``, or all.
+
+    With ``config.data.scale`` crops that lie side by side; ``count`` of them from all pictures.
+    """
     dataset = FolderDataset(folder, config=config, split=split, augment=False)
-    indices = range(len(dataset))[:count]
+    indices = dataset.some(len(dataset) if count is None else count)
 
     def make() -> Iterator[Example]:
         for index in indices:

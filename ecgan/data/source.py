@@ -132,7 +132,7 @@ class Source:
             dataset = FolderDataset(self.data, config=self.config, split="val", augment=False)
         except FolderError:  # a data set without its validation part can still be trained on
             dataset = FolderDataset(self.data, config=self.config, augment=False)
-        samples = [dataset[index] for index in range(min(count, len(dataset)))]
+        samples = [dataset[index] for index in dataset.some(count)]
         return assemble(samples, config=self.config, device=device)
 
     def layouts(self) -> Iterator[Tensor]:
@@ -151,8 +151,9 @@ class Source:
             yield from zip(scenes.labels.split(size), scenes.instances.split(size), strict=True)
             return
         dataset = FolderDataset(self.data, config=self.config, augment=False)
-        for number in range(min(SETTLING_BATCHES, len(dataset) // size)):
-            samples = [dataset[index] for index in range(number * size, (number + 1) * size)]
+        chosen = dataset.some(min(SETTLING_BATCHES, len(dataset) // size) * size)
+        for start in range(0, len(chosen), size):
+            samples = [dataset[index] for index in chosen[start : start + size]]
             yield (
                 torch.stack([sample.labels for sample in samples]),
                 torch.stack([sample.instances for sample in samples]),

@@ -8,13 +8,16 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import BinaryIO
 
 import ecgan
+from ecgan.errors import EcganError
 
+BLOCK = 1 << 16  # bytes
 PACKAGES = ("torch", "numpy", "einops", "accelerate", "torchmetrics")
 
 
-class RecordError(ValueError):
+class RecordError(EcganError):
     r"""A file of rows that cannot be read or written; the message names file and line."""
 
 
@@ -62,18 +65,35 @@ def _finite(value):
 
 
 def append(path: str | Path, rows: Iterable[Mapping]) -> None:
-    r"""Add rows to a file, making it and its folder where needed; all of them, or none."""
+    r"""Add rows to a file, making it and its folder where needed; all of them, or none.
+
+    A last line that a kill has cut off goes, so that the first row does not stick to it.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     text = "".join(map(as_line, rows))
-    with path.open("ab") as file:
-        size = file.tell()
+    with path.open("a+b") as file:
+        size = _whole_lines(file)
+        file.truncate(size)
         try:
             file.write(text.encode())
             file.flush()
         except OSError:
             os.ftruncate(file.fileno(), size)
             raise
+
+
+def _whole_lines(file: BinaryIO) -> int:
+    r"""Bytes up to the end of the last line that has one; looks back no further than it must."""
+    end = file.seek(0, os.SEEK_END)
+    while end:
+        start = max(0, end - BLOCK)
+        file.seek(start)
+        found = file.read(end - start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        end = start
+    return 0
 
 
 def read(path: str | Path) -> list[dict]:

@@ -5,16 +5,19 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from ecgan.errors import EcganError
 
 MANIFEST = "manifest.json"
 UNFINISHED = ".unfinished-"
 MIB = 2**20
 
 
-class RunError(ValueError):
-    r"""A run's folder that cannot be used; the message says what to do."""
+class RunError(EcganError):
+    r"""A file or a run's folder that cannot be used; the message says what to do."""
 
 
 class DamagedFolder(RunError):
@@ -50,20 +53,67 @@ def _put(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def write_file(path: Path, content: bytes) -> None:
+def _beside(path: Path) -> Path:
+    # Always the same name, so that a kill leaves nothing that the next writing does not take up.
+    return path.with_name(f"{UNFINISHED}{path.name[-60:]}")
+
+
+def _usable(path: Path) -> Path:
+    r"""Where a file really goes: links are followed, and what is no file is not replaced."""
+    path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file():
+        code = errno.EISDIR if path.is_dir() else errno.EEXIST
+        raise OSError(code, os.strerror(code), str(path))
+    if path.exists() and not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    r"""A path beside ``path`` to write to, which takes its place at the end of the block.
+
+    Where the block fails, or the process dies, the old file is still there as it was. Raises
+    :class:`RunError` where the place cannot be written.
+    """
+    unfinished = None
+    try:
+        target = _usable(Path(path))
+        unfinished = _beside(target)
+        yield unfinished
+        with unfinished.open("r+b") as file:
+            os.fsync(file.fileno())
+        unfinished.replace(target)
+        sync_folder(target.parent)
+    except OSError as error:
+        raise explained(error, Path(path)) from error
+    finally:
+        if unfinished is not None:
+            with suppress(OSError):
+                unfinished.unlink()
+
+
+def write_file(path: str | Path, content: bytes) -> None:
     r"""Write a file so that a reader meets the old content or the new, never a part.
 
     Raises :class:`RunError` where that cannot be done; the old file is then still there.
     """
-    unfinished = path.with_name(f"{UNFINISHED}{path.name}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as unfinished:
         _put(unfinished, content)
-        unfinished.replace(path)
-        sync_folder(path.parent)
+
+
+def try_place(path: str | Path) -> None:
+    r"""Raise :class:`RunError` now, before long work, where ``path`` could not be written then.
+
+    Its folder is made; a file that is there stays as it is.
+    """
+    try:
+        probe = _beside(_usable(Path(path)))
+        _put(probe, b"?")
+        probe.unlink()
     except OSError as error:
-        unfinished.unlink(missing_ok=True) if path.parent.is_dir() else None
-        raise explained(error, path) from error
+        raise explained(error, Path(path)) from error
 
 
 def write_folder(path: Path, files: Mapping[str, Callable[[], bytes]]) -> None:

@@ -10,6 +10,7 @@ from typing import Literal
 from torch import nn
 
 from ecgan.config import Config, Number
+from ecgan.data.folders.scenes import numbering_of
 from ecgan.data.source import Source
 from ecgan.files.records import commit, versions
 from ecgan.files.whole import RunError, sweep, write_file
@@ -188,7 +189,8 @@ class _Run:
         return self._settled[1]
 
     def _write_result(self) -> None:
-        notes = {"config": self.trainer.config.to_dict(), "step": self.step}
+        numbering = numbering_of(self.source.data).as_notes()
+        notes = {"config": self.trainer.config.to_dict(), "step": self.step, "numbering": numbering}
         write_file(self.folder / RESULT, as_bytes(self._usable(), notes=notes))
 
 

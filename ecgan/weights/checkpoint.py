@@ -11,6 +11,8 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from ecgan.config import ModelConfig
+from ecgan.errors import EcganError
+from ecgan.files.whole import write_file
 from ecgan.method.discriminator import Discriminator
 from ecgan.method.generator import Generator
 from ecgan.method.losses.pixel_contrast import ProjectionHead
@@ -39,7 +41,7 @@ __all__ = [
 ]
 
 
-class CheckpointError(ValueError):
+class CheckpointError(EcganError):
     r"""A file that does not hold what was asked of it; the message names file and cure."""
 
 
@@ -105,11 +107,10 @@ def save(
 ) -> None:
     r"""Write a network with its config; ``half`` stores float16, ``notes`` go into the header.
 
-    ``config`` is the network's own unless given.
+    ``config`` is the network's own unless given. Raises :class:`ecgan.files.whole.RunError` where
+    the file cannot be written; an older one is then still there.
     """
-    content = as_bytes(network, config=config, half=half, notes=notes)
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    Path(path).write_bytes(content)
+    write_file(path, as_bytes(network, config=config, half=half, notes=notes))
 
 
 def _header(path: str | Path) -> dict[str, str]:

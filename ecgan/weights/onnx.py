@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from ecgan.errors import EcganError
+from ecgan.files.whole import replacing
 from ecgan.method.generator import MODALITIES, Generator, Synthesis
 
 OPSET = 18
@@ -22,7 +24,7 @@ UNFUSED = ["ConvBNFusion"]
 SMALLEST_HALF = 512  # values; a smaller tensor stays as it is
 
 
-class ExportError(ValueError):
+class ExportError(EcganError):
     r"""A generator that cannot be exported as asked; the message says what it has."""
 
 
@@ -115,7 +117,8 @@ def store_half(path: str | Path, *, scales: Mapping[str, float] | None = None) -
     del model.graph.node[:]
     model.graph.node.extend(nodes)
     onnx.checker.check_model(model, full_check=True)
-    onnx.save(model, path)
+    with replacing(path) as unfinished:
+        onnx.save(model, unfinished)
 
 
 def spectral_scales(generator: Generator, *, prefix: str = "") -> dict[str, float]:
@@ -151,17 +154,16 @@ def export_module(
         ) from error
     path = Path(path)
     free = {name: {0: "batch"} for name in (*inputs, *outputs)} if dynamic_batch else None
-    path.parent.mkdir(parents=True, exist_ok=True)
     with torch.no_grad():
         shapes = [made.shape for made in module.eval()(*inputs.values())]
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), replacing(path) as unfinished:
         # Shapes are the config's, so that a trace may hold them fast. The exporter is torch's older
         # one on purpose: the newer wants one more package and takes twenty times as long.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             module,
             tuple(inputs.values()),
-            path,
+            unfinished,
             input_names=list(inputs),
             output_names=list(outputs),
             opset_version=OPSET,
@@ -169,7 +171,7 @@ def export_module(
             training=torch.onnx.TrainingMode.PRESERVE,  # no fusing here either
             dynamo=False,
         )
-    _tidy(path, shapes)
+        _tidy(unfinished, shapes)
     return path
 
 

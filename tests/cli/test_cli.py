@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from ecgan.cli import commands, commands_train
+from ecgan.cli import synthesize as synthesis_command
 from ecgan.cli.main import main, preset_named
 from ecgan.config import ModelConfig
 from ecgan.data import toy
@@ -119,6 +120,7 @@ def test_synthesize_writes_three_pictures_a_layout(tmp_path, tiny_generator, cap
     single = save(blocks([5, 6]), tmp_path / "other.png")
     out = tmp_path / "new" / "out"
     arguments = [folder / "labels", single, "-o", out, "--model", tiny_generator]
+    arguments += ["--size", "32x64"]
     assert main(["synthesize", *map(str, arguments)]) == 0
     kinds = ("edge", "final", "first")
     expected = {f"{name}_{kind}.png" for name in ("a", "b", "c", "other") for kind in kinds}
@@ -161,7 +163,7 @@ def test_synthesize_with_instances(tmp_path):
 def test_what_is_wrong_with_a_layout_is_one_sentence(tmp_path, tiny_generator, capsys):
     options = ["-o", tmp_path / "out", "--model", tiny_generator]
     wrong = save(blocks([0, 77]), tmp_path / "wrong.png")
-    assert f"{wrong}: label 77" in fails(capsys, "synthesize", wrong, *options)
+    assert f"label 77 in {wrong}" in fails(capsys, "synthesize", wrong, *options)
     colour = save(np.zeros((8, 8, 3), np.uint8), tmp_path / "colour.png")
     assert "colour picture (mode RGB)" in fails(capsys, "synthesize", colour, *options)
     nothing = tmp_path / "nothing.png"
@@ -203,7 +205,7 @@ def test_errors_that_are_not_ours_keep_their_traceback(monkeypatch, tmp_path):
         return int("seven")
 
     # A fault in the program must not look like the user's: int() raises it, but from here.
-    monkeypatch.setattr(commands, "synthesize_files", broken)
+    monkeypatch.setattr(synthesis_command, "synthesize_files", broken)
     with pytest.raises(ValueError, match="seven"):
         main(["synthesize", "a.png", "-o", str(tmp_path)])
 

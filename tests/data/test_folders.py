@@ -13,8 +13,9 @@ from ecgan.config import Config, ConfigError, DataConfig, ModelConfig, TrainingC
 from ecgan.data import toy
 from ecgan.data.folders.batches import assemble, find_edges, folder_batches, write_edges
 from ecgan.data.folders.conventions import CONVENTIONS, FolderError, recognise
-from ecgan.data.folders.dataset import FolderDataset, read_picture, to_unit
+from ecgan.data.folders.dataset import FolderDataset
 from ecgan.data.folders.geometry import Geometry, draw
+from ecgan.data.folders.photographs import read_picture, to_unit
 from ecgan.method.edges import edge_maps
 from ecgan.method.layouts import IGNORE
 from ecgan.presets import preset

@@ -11,7 +11,9 @@ from PIL import Image, ImageDraw
 from tqdm import tqdm
 
 from ecgan.data.folders.labels import read_ids
+from ecgan.files.pictures import as_png
 from ecgan.files.progress import quiet
+from ecgan.files.whole import write_file
 
 FIRST_THING = 256  # below are the labels of stuff, where nobody told one instance from another
 
@@ -61,6 +63,4 @@ def write_instances(root: Path) -> None:
             target = root / f"{split}_inst" / path.name
             if not target.exists():
                 ids = draw_instances(read_ids(path), of_image[path.stem])
-                unfinished = target.with_name(f".{target.name}.part")
-                Image.fromarray(ids).save(unfinished, format="PNG")
-                unfinished.replace(target)
+                write_file(target, as_png(ids))

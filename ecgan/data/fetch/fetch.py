@@ -7,6 +7,7 @@ from pathlib import Path
 from ecgan.data.fetch.sources import SOURCES, Source
 from ecgan.data.fetch.unpack import unpack
 from ecgan.files.download import Archive, FetchError, download
+from ecgan.files.whole import write_file
 
 DONE = ".fetched.json"  # which archives are unpacked, with the number of their files
 
@@ -19,9 +20,8 @@ def _done(folder: Path) -> dict[str, int]:
 
 
 def _mark(folder: Path, name: str, files: int) -> None:
-    unfinished = folder / f"{DONE}.part"
-    unfinished.write_text(json.dumps(_done(folder) | {name: files}, indent=2) + "\n")
-    unfinished.replace(folder / DONE)
+    said = json.dumps(_done(folder) | {name: files}, indent=2) + "\n"
+    write_file(folder / DONE, said.encode())
 
 
 def wrong_counts(source: Source, folder: Path) -> list[str]:

@@ -13,7 +13,8 @@ from torch.utils.data import DataLoader
 
 from ecgan.config import Config
 from ecgan.data.folders.conventions import FolderError
-from ecgan.data.folders.dataset import FolderDataset, Sample, read_picture, to_unit
+from ecgan.data.folders.dataset import FolderDataset, Sample
+from ecgan.data.folders.photographs import read_picture, to_unit
 from ecgan.data.folders.scenes import find_convention, list_scenes
 from ecgan.method.batch import Batch
 from ecgan.method.edges import AUTHORS, Canny, canny, edge_maps

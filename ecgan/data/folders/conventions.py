@@ -1,19 +1,24 @@
 r"""How data sets lie on disk and number their classes: a frozen dataclass each (chapter 01)."""
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-from ecgan.method.layouts import IGNORE, NEXT_STEP
+from ecgan.data.folders.numbering import Numbering
+from ecgan.errors import EcganError
+from ecgan.method.layouts import IGNORE
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
+PICTURES += (".jfif", ".jpe", ".gif", ".pgm", ".ppm", ".pnm")
+OF_THE_SYSTEM = ("thumbs.db", "desktop.ini", "ehthumbs.db", "__macosx", "@eadir")
 Split = Literal["train", "val"]
 
 
-class FolderError(ValueError):
+class FolderError(EcganError):
     r"""A folder or a file of a data set that cannot be used; the message says what to do."""
 
 
@@ -30,73 +35,62 @@ class Files:
     suffixes: tuple[str, ...] = (".png",)
 
     def find(self, root: Path, split: str) -> dict[str, list[Path]]:
-        r"""Files by key, sorted; several files may claim one key. Hidden files do not count."""
+        r"""Files by key, sorted; several files may claim one key. Hidden files do not count.
+
+        Links are followed. Two ways to write one name in Unicode are one key.
+        """
         top, found = root / self.folder.format(split=split), {}
-        for folder, subfolders, names in os.walk(top):
-            subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-            for name in sorted(names):
-                stem, suffix = os.path.splitext(name)
-                right = suffix.lower() in self.suffixes and stem.endswith(self.ending)
-                if right and not name.startswith("."):
-                    path = Path(folder, name)
-                    key = path.relative_to(top).as_posix()[: -len(self.ending + suffix)]
-                    found.setdefault(key, []).append(path)
+        for path in walk(top):
+            stem, suffix = os.path.splitext(path.name)
+            if self.reads(suffix) and stem.endswith(self.ending):
+                key = path.relative_to(top).as_posix()[: -len(self.ending + suffix)]
+                found.setdefault(unicodedata.normalize("NFC", key), []).append(path)
         return dict(sorted(found.items()))
+
+    def reads(self, suffix: str) -> bool:
+        r"""Whether files of this suffix count, in small letters or capitals."""
+        return suffix.lower() in self.suffixes
+
+    def passed_over(self, root: Path, split: str) -> list[Path]:
+        r"""Files that lie there and do not count, hidden ones and the system's left out."""
+        top = root / self.folder.format(split=split)
+        return [path for path in walk(top) if not self.reads(path.suffix)]
+
+
+def walk(top: Path, *, _above: tuple[str, ...] = ()) -> Iterator[Path]:
+    r"""Files below a folder, sorted, links followed; hidden ones and the system's are left out."""
+    real = os.path.realpath(top)
+    if real in _above or not top.is_dir():  # a link to a folder above would never end
+        return
+    with os.scandir(top) as listed:
+        entries = sorted((entry.name, entry.is_dir()) for entry in listed)
+    for name, is_folder in entries:
+        if name.startswith(".") or name.lower() in OF_THE_SYSTEM:
+            continue
+        if is_folder:
+            yield from walk(top / name, _above=(*_above, real))
+        else:
+            yield top / name
 
 
 @dataclass(frozen=True, kw_only=True)
-class Convention:
-    r"""A data set's official layout and numbering.
+class Convention(Numbering):
+    r"""A data set's official layout on disk, and its numbering."""
 
-    A file's value ``first`` is class 0, the next one class 1, and so on; ``special`` maps values
-    that are none of these, such as "other", to class ids or to 255 (don't care).
-    """
-
-    name: str
     title: str
     images: Files
     labels: Files
     instances: Files | None = None
     edges: Files = Files(folder="edges/{split}")
-    splits: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    first: int = 0
-    special: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
+    splits: tuple[tuple[str, str], ...] = ()
 
     def folder_of(self, split: str) -> str:
         r"""The convention's own word for "train" or "val"."""
-        return self.splits.get(split, split)
-
-    def class_of(self, value: int) -> int:
-        r"""The class id, or 255 for don't care, that a value in a label file stands for."""
-        return self.special.get(value, value - self.first)
-
-    def allows(self, value: int, *, classes: int, dont_care: bool) -> bool:
-        r"""Whether a model of ``classes`` can read this value of a label file."""
-        known = self.class_of(value)
-        ignored = known == IGNORE and (value in self.special or value == IGNORE)
-        return dont_care if ignored else 0 <= known < classes
-
-    def rule(self, *, classes: int, dont_care: bool) -> str:
-        r"""The values that a label file may hold, in words."""
-        last = self.first + classes - 1
-        words = [f"{self.first} to {last} for {classes} classes"]
-        words += [
-            f"{value} for " + ("don't care" if known == IGNORE else f"class {known}")
-            for value, known in self.special.items()
-            if dont_care or known != IGNORE
-        ]
-        if dont_care and IGNORE not in self.special.values():
-            words.append(f"{IGNORE} for don't care")
-        return ", ".join(words)
-
-    def wrong_label(self, value: int, source: str, *, classes: int, dont_care: bool) -> str:
-        r"""What to tell who has a label file with a value that is not allowed."""
-        rule = self.rule(classes=classes, dont_care=dont_care)
-        return f"label {value} in {source}; allowed are {rule}; {NEXT_STEP}"
+        return dict(self.splits).get(split, split)
 
 
-def _table(**entries: str) -> Mapping[str, str]:
-    return MappingProxyType(entries)
+def _table(**entries: str) -> tuple[tuple[str, str], ...]:
+    return tuple(entries.items())
 
 
 ANY_FOLDER = Convention(
@@ -126,7 +120,7 @@ CONVENTIONS: Mapping[str, Convention] = MappingProxyType(
             labels=Files(folder="gtFine/{split}", ending="_gtFine_labelIds"),
             instances=Files(folder="gtFine/{split}", ending="_gtFine_instanceIds"),
             # The licence plate's id is -1: the 35th label, wherever a file holds it at all [I].
-            special=MappingProxyType({-1: 34, IGNORE: 34, 65535: 34}),
+            special=((-1, 34), (IGNORE, 34), (65535, 34)),
         ),
         "ade20k": Convention(
             name="ade20k",
@@ -136,7 +130,7 @@ CONVENTIONS: Mapping[str, Convention] = MappingProxyType(
             splits=_table(train="training", val="validation"),
             # 0 is "other": label - 1 makes it -1, which becomes don't care [R].
             first=1,
-            special=MappingProxyType({0: IGNORE}),
+            special=((0, IGNORE),),
         ),
         "coco_stuff": Convention(
             name="coco_stuff",

@@ -1,7 +1,8 @@
 r"""Data sets on disk as training batches: Cityscapes, ADE20K, COCO-Stuff, facades, your own folder.
 
 The preprocessing of the released code [R]: labels by nearest neighbour, images bicubic, random
-crop and flip, edges found at full resolution and then resized with the image.
+crop and flip, edges found at full resolution and then resized with the image. Of pictures larger
+than the model, crops are cut instead where the config has a ``data.scale`` [I].
 """
 
 from pathlib import Path
@@ -15,11 +16,13 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ecgan.config import Config, ConfigError
-from ecgan.data.folders.conventions import FolderError
+from ecgan.data.folders.crops import LABEL, Crops
 from ecgan.data.folders.geometry import Geometry, draw
-from ecgan.data.folders.labels import decode, open_picture, read_ids
+from ecgan.data.folders.labels import check_size, read_ids, read_labels
+from ecgan.data.folders.photographs import picture_size, read_picture, to_unit
 from ecgan.data.folders.scenes import Scene, complete_scenes, find_convention
-from ecgan.method.layouts import NEXT_STEP
+from ecgan.data.folders.tiles import Tile, Tiles
+from ecgan.method.edges import AUTHORS, Canny, canny
 
 
 class Sample(NamedTuple):
@@ -37,27 +40,15 @@ class Sample(NamedTuple):
     geometry: Geometry
 
 
-def to_unit(photo: UInt8[Tensor, "*b c h w"]) -> Float[Tensor, "*b c h w"]:
-    r"""8-bit levels to [-1, 1]."""
-    return photo.float() / 127.5 - 1
-
-
-def read_picture(path: Path, mode: Literal["RGB", "L"] = "RGB") -> UInt8[Tensor, "c h w"]:
-    r"""The pixels of a picture, three channels or one. Raises :class:`FolderError`."""
-    with open_picture(path) as image:
-        decode(image, path)
-        pixels = torch.from_numpy(np.array(image.convert(mode)))
-    return rearrange(pixels, "h w c -> c h w" if mode == "RGB" else "h w -> 1 h w").contiguous()
-
-
 class FolderDataset(Dataset):
     r"""The scenes of a folder, cut and flipped as drawn from (seed, epoch, index) alone.
 
     ``folder`` lies in one of the layouts of :data:`CONVENTIONS`, which is
     recognised unless given by name. ``augment`` draws crops and flips (by default for the split
     "train" only). ``edges`` are found when a batch is put together ("compute"), or stand in the
-    folder edges/ ("read"). Raises :class:`FolderError` for a folder that does not fit together,
-    and when a sample with a wrong file is asked for.
+    folder edges/ ("read"). With ``config.data.scale`` a sample is a crop of native pixels, whose
+    edges were found by ``settings`` in the whole picture, once. Raises :class:`FolderError` for a
+    folder that does not fit together, and when a sample with a wrong file is asked for.
     """
 
     def __init__(
@@ -70,6 +61,7 @@ class FolderDataset(Dataset):
         augment: bool | None = None,
         edges: Literal["compute", "read"] = "compute",
         seed: int | None = None,
+        settings: Canny = AUTHORS,
     ):
         self.root, self.config, self.edges = Path(folder), config, edges
         self.convention = find_convention(self.root, convention)
@@ -90,19 +82,33 @@ class FolderDataset(Dataset):
                 f"load_size is {load_size}; crops of {config.model.width} x {config.model.height} "
                 f"need at least {shorter}"
             )
+        self.settings, self.crops = settings, None
+        if config.data.scale is not None:
+            self.tiles = Tiles(root=self.root, reading=self._reading(), make=self._tile)
+            self.crops = Crops(
+                scenes=self.scenes, tiles=self.tiles, config=config, drawn=self.augment
+            )
 
     def set_epoch(self, epoch: int) -> None:
         r"""Crops and flips are drawn anew in each epoch."""
         self._epoch[0] = epoch
 
     def __len__(self) -> int:
-        return len(self.scenes)
+        return len(self.scenes) if self.crops is None else len(self.crops)
+
+    def some(self, count: int) -> list[int]:
+        r"""Numbers of at most ``count`` samples: the first, or crops from all over the pictures."""
+        if self.crops is None or count >= len(self):
+            return list(range(min(count, len(self))))
+        return [(2 * place + 1) * len(self) // (2 * count) for place in range(count)]
 
     def __getitem__(self, index: int) -> Sample:
+        draws = np.random.default_rng((self.seed, int(self._epoch[0]), index))
+        if self.crops is not None:
+            return self._crop(index, draws)
         scene = self.scenes[index]
         photo = read_picture(scene.image)
         size = tuple(photo.shape[1:])
-        draws = np.random.default_rng((self.seed, int(self._epoch[0]), index))
         geometry = draw(self.config, draws if self.augment else None)
         labels = geometry.of_labels(self._labels(scene, size))
         instances = np.zeros_like(labels)
@@ -110,9 +116,9 @@ class FolderDataset(Dataset):
             instances = geometry.of_labels(_sized(read_ids(scene.instance), scene.instance, size))
         edges = None
         if self.edges == "read":
-            lines = read_picture(scene.edge, "L")
-            _sized(lines[0], scene.edge, size)
-            edges = repeat(geometry.of_picture(to_unit(lines)), "1 h w -> c h w", c=3)
+            edges = repeat(
+                geometry.of_picture(to_unit(self._lines(scene, size))), "1 h w -> c h w", c=3
+            )
         return Sample(
             labels=torch.from_numpy(labels),
             instances=torch.from_numpy(instances.astype(np.int64)),
@@ -122,31 +128,68 @@ class FolderDataset(Dataset):
             geometry=geometry,
         )
 
+    def _crop(self, index: int, draws: np.random.Generator) -> Sample:
+        scene, window = self.crops.draw(index, draws) if self.augment else self.crops[index]
+        flip = bool(self.augment and self.config.data.flip and draws.random() < 0.5)
+        geometry, tile = window.geometry(self.config, flip=flip), self.tiles[scene]
+        planes = window.cut(tile.planes)
+        labels = geometry.of_labels(planes[..., LABEL].astype(np.int64))
+        instances = np.zeros_like(labels)
+        if tile.instances is not None:
+            instances = geometry.of_labels(window.cut(tile.instances).astype(np.int64))
+        pixels = to_unit(rearrange(torch.from_numpy(planes), "h w c -> c h w"))
+        return Sample(
+            labels=torch.from_numpy(labels),
+            instances=torch.from_numpy(instances),
+            image=geometry.of_picture(pixels[:LABEL]),
+            edges=repeat(geometry.of_picture(pixels[LABEL + 1 :]), "1 h w -> c h w", c=3),
+            photo=None,
+            geometry=geometry,
+        )
+
+    def _reading(self) -> dict:
+        r"""The choices that a tile depends on, beside its files."""
+        model = self.config.model
+        known = {"classes": model.classes, "dont_care": model.dont_care}
+        lines = repr(self.settings) if self.edges == "compute" else "read"
+        return known | {"convention": self.convention.name, "edges": lines}
+
+    def _tile(self, scene: Scene) -> Tile:
+        photo = read_picture(scene.image)
+        size = tuple(photo.shape[1:])
+        labels = self._labels(scene, size).astype(np.uint8)
+        if self.edges == "read":
+            lines = self._lines(scene, size)
+        else:
+            picture = rearrange(to_unit(photo), "c h w -> 1 c h w")
+            lines = canny(picture, settings=self.settings).byte() * 255
+        planes = [photo, rearrange(torch.from_numpy(labels), "h w -> 1 h w"), lines]
+        instances = None
+        if scene.instance is not None:
+            ids = _sized(read_ids(scene.instance), scene.instance, size)
+            instances = ids.astype(np.int32)
+        return Tile(rearrange(torch.cat(planes), "c h w -> h w c").numpy(), instances)
+
+    def _lines(self, scene: Scene, size: tuple[int, int]) -> UInt8[Tensor, "1 h w"]:
+        lines = read_picture(scene.edge, "L")
+        _sized(lines[0], scene.edge, size)
+        return lines
+
     def whole_labels(self, index: int) -> Int[Tensor, "h w"]:
-        r"""The class ids of a scene at the size of its label file."""
+        r"""The class ids of a scene at the size of its label file; of a crop, at its own."""
+        if self.crops is not None:
+            scene, window = self.crops[index]
+            labels = window.cut(self.tiles[scene].planes[..., LABEL])
+            return torch.from_numpy(labels.astype(np.int64))
         scene = self.scenes[index]
-        with open_picture(scene.image) as image:
-            width, height = image.size
-        return torch.from_numpy(self._labels(scene, (height, width)))
+        return torch.from_numpy(self._labels(scene, picture_size(scene.image)))
 
     def _labels(self, scene: Scene, size: tuple[int, int]) -> Int[np.ndarray, "h w"]:
-        values = _sized(read_ids(scene.label), scene.label, size).astype(np.int64)
-        model = self.config.model
-        labels = values - self.convention.first
-        for value, known in self.convention.special.items():
-            labels[values == value] = known
-        for value in np.unique(values).tolist():
-            limits = {"classes": model.classes, "dont_care": model.dont_care}
-            if not self.convention.allows(value, **limits):
-                name = scene.label.relative_to(self.root).as_posix()
-                raise FolderError(self.convention.wrong_label(value, name, **limits))
-        return labels
+        name = scene.label.relative_to(self.root).as_posix()
+        known = {"numbering": self.convention, "model": self.config.model}
+        return read_labels(scene.label, size=size, name=name, **known)
 
 
 def _sized(planes, path: Path, size: tuple[int, int]):
-    if tuple(planes.shape) != size:
-        raise FolderError(
-            f"{path} is {planes.shape[1]} x {planes.shape[0]} pixels (width x height), its image "
-            f"{size[1]} x {size[0]}; they must be equal: {NEXT_STEP}"
-        )
+    check_size(np.asarray(planes), path, size)
     return planes

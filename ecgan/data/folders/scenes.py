@@ -1,9 +1,17 @@
 r"""Which files of a folder belong together, and which are left over."""
 
+import unicodedata
 from pathlib import Path
 from typing import NamedTuple
 
-from ecgan.data.folders.conventions import CONVENTIONS, Convention, FolderError, recognise
+from ecgan.data.folders.conventions import (
+    CONVENTIONS,
+    PICTURES,
+    Convention,
+    FolderError,
+    recognise,
+)
+from ecgan.data.folders.numbering import PLAIN, Numbering
 from ecgan.method.layouts import NEXT_STEP
 
 KINDS = ("images", "labels", "instances", "edges")
@@ -28,11 +36,15 @@ class Trouble(NamedTuple):
 
 
 class Listing(NamedTuple):
-    r"""The scenes of one split, how many files of each kind, and files that fit nowhere."""
+    r"""The scenes of one split, how many files of each kind, and files that fit nowhere.
+
+    ``passed_over`` lie there and are not read, which harms nothing but should be known.
+    """
 
     scenes: list[Scene]
     counts: dict[str, int]
     trouble: list[Trouble]
+    passed_over: list[Trouble]
 
 
 def list_scenes(root: Path, convention: Convention, split: str) -> Listing:
@@ -44,16 +56,47 @@ def list_scenes(root: Path, convention: Convention, split: str) -> Listing:
         found[kind] = {key: paths[0] for key, paths in claims.items()}
         for first, *others in claims.values():
             trouble += [Trouble("doubled names", path, f"beside {first.name}") for path in others]
+    over = _passed_over(root, convention, word)
     for kind, other in (("images", "labels"), ("labels", "images")):
-        for key, path in found[kind].items():
-            if key not in found[other]:
-                trouble.append(Trouble(f"{kind} without {other}", path))
+        lonely = {key: path for key, path in found[kind].items() if key not in found[other]}
+        if lonely:
+            near = _near_misses([*found[other].values(), *over[other]])
+            for key, path in lonely.items():
+                text = near.get(_loosely(path), "")
+                trouble.append(Trouble(f"{kind} without {other}", path, text))
     scenes = [
         Scene(key, image, found["labels"][key], *(found[kind].get(key) for kind in KINDS[2:]))
         for key, image in found["images"].items()
         if key in found["labels"]
     ]
-    return Listing(scenes, {kind: len(found[kind]) for kind in KINDS}, trouble)
+    return Listing(
+        scenes=scenes,
+        counts={kind: len(found[kind]) for kind in KINDS},
+        trouble=trouble,
+        passed_over=[
+            Trouble("files passed over", path) for kind in KINDS for path in over.get(kind, [])
+        ],
+    )
+
+
+def _passed_over(root: Path, convention: Convention, word: str) -> dict[str, list[Path]]:
+    r"""Files of other endings, by kind; published data sets bring some that are known."""
+    own = convention.images.suffixes is PICTURES
+    kinds = [kind for kind in KINDS if getattr(convention, kind)] if own else []
+    found = {kind: getattr(convention, kind).passed_over(root, word) for kind in kinds}
+    return {kind: found.get(kind, []) for kind in KINDS}
+
+
+def _loosely(path: Path) -> str:
+    return unicodedata.normalize("NFKC", path.stem).strip().casefold()
+
+
+def _near_misses(paths: list[Path]) -> dict[str, str]:
+    r"""What to say of files whose names are nearly another's, by that name."""
+    return {
+        _loosely(path): f"there is {path.parent.name}/{path.name}: rename it, or convert it to PNG"
+        for path in paths
+    }
 
 
 def find_convention(root: Path, name: str | None = None) -> Convention:
@@ -68,6 +111,11 @@ def find_convention(root: Path, name: str | None = None) -> Convention:
     return convention
 
 
+def numbering_of(data: str | Path | None) -> Numbering:
+    r"""How the label files of a data set are numbered; the toy world (None) counts from 0."""
+    return PLAIN if data is None else find_convention(Path(data))
+
+
 def complete_scenes(
     root: Path, convention: Convention, split: str, *, instances: bool, edges: bool
 ) -> list[Scene]:
@@ -77,10 +125,11 @@ def complete_scenes(
     """
     listing = list_scenes(root, convention, split)
     if listing.trouble:
-        kind, path, _ = listing.trouble[0]
+        kind, path, text = listing.trouble[0]
+        more = f" ({text})" if text else ""
         raise FolderError(
             f"{root} has {kind}, {len(listing.trouble)} in all, first "
-            f"{path.relative_to(root).as_posix()}; {NEXT_STEP}"
+            f"{path.relative_to(root).as_posix()}{more}; {NEXT_STEP}"
         )
     if not listing.scenes:
         raise FolderError(f"{root} has not one scene for the split {split!r}; {NEXT_STEP}")

@@ -9,7 +9,7 @@ from ecgan.method.generator import Generator
 from ecgan.method.layouts import LayoutError
 from ecgan.synthesis import read_layout, save_png, synthesize
 from ecgan.teaching.toy_models import SEGMENTERS, make_generator, make_segmenter, toy_variants
-from ecgan.training.run import RESULT
+from ecgan.training.outcome import RESULT
 from ecgan.weights.checkpoint import WEIGHTS, load, shipped
 
 

@@ -32,7 +32,7 @@ from ecgan.training import (
     run,
     toy_batches,
 )
-from ecgan.training.average import settle
+from ecgan.training.average import recalibrate_batch_norm
 from ecgan.training.checkpoints import Checkpoints
 from ecgan.training.log import sheet, write_sheet
 from ecgan.training.machine import MachineError, find_machine
@@ -87,6 +87,7 @@ def copied(whole: Path, to: Path, *, without: tuple[int, ...] = ()) -> Path:
 def test_the_folder_of_a_run(whole: Path) -> None:
     assert {path.name for path in whole.iterdir()} == {
         "run.json",
+        "run.lock",
         "log.jsonl",
         "samples",
         "checkpoints",
@@ -99,6 +100,10 @@ def test_the_folder_of_a_run(whole: Path) -> None:
     assert facts["device"] == "cpu"
     assert facts["processes"] == 1
     assert {"torch", "ecgan", "python"} <= facts["versions"].keys()
+    assert facts["data"] == "toy world"
+    assert facts["folder"] is None
+    assert facts["classes"][0] == "sky"
+    assert facts["segmenter"].startswith("UNet ")
 
 
 def test_a_line_a_logged_step(whole: Path) -> None:
@@ -112,7 +117,7 @@ def test_a_line_a_logged_step(whole: Path) -> None:
     assert rows[-1]["images_a_second"] > 0
 
 
-def test_the_generator_to_use_is_the_averaged_one_settled(whole: Path) -> None:
+def test_the_generator_to_use_is_the_averaged_one_recalibrated(whole: Path) -> None:
     used = checkpoint.load(whole / "generator.safetensors")
     average = checkpoint.read_state(newest(whole) / "average.safetensors")
     plain = checkpoint.read_state(newest(whole) / "generator.safetensors")
@@ -123,7 +128,7 @@ def test_the_generator_to_use_is_the_averaged_one_settled(whole: Path) -> None:
     assert [layout.shape for layout in layouts] == [(3, 9, 32, 32)] * 4
     by_hand = Generator(CONFIG.model)
     by_hand.load_state_dict(average)
-    settle(by_hand, layouts)
+    recalibrate_batch_norm(by_hand, layouts)
     for name, value in by_hand.state_dict().items():
         torch.testing.assert_close(used.state_dict()[name], value)
     buffer = "encoder.blocks.0.norm_0.normalise.running_mean"
@@ -201,6 +206,8 @@ def test_a_finished_run_is_not_run_again(whole: Path, tmp_path: Path) -> None:
     folder = copied(whole, tmp_path / "run")
     outcome = go(folder)
     assert (outcome.ended, outcome.step, outcome.resumed_at) == ("finished", 4, 4)
+    assert outcome.already
+    assert outcome.result == folder / "generator.safetensors"
     assert len(outcome.history.rows) == 4
     assert not outcome.generator.training
 
@@ -211,7 +218,7 @@ def test_another_config_is_another_run(whole: Path, tmp_path: Path) -> None:
         go(folder, config=replace(CONFIG, training=replace(CONFIG.training, steps=9)))
     machine = Machine()
     machine.processes = 2
-    with pytest.raises(RunError, match="in 1 processes, this one has 2"):
+    with pytest.raises(RunError, match="processes: was 1, is 2"):
         go(folder, machine=machine)
     assert whole_state(folder) == whole_state(whole)
 
@@ -314,7 +321,7 @@ def test_a_full_disk_under_the_log(tmp_path: Path, monkeypatch) -> None:
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch) -> None:
     (tmp_path / "file").write_text("no folder")
-    with pytest.raises(RunError, match=r"run\.json cannot be written .*--out"):
+    with pytest.raises(RunError, match=r"run\.lock cannot be written .*--out"):
         go(tmp_path / "file" / "run")
 
     def refused(path, content):

@@ -102,12 +102,12 @@ def train_run(
             "--segmenter; or switch them off with --losses.similarity 0 --losses.cross-entropy 0"
         )
     network = read_segmenter(name, classes=config.model.classes) if name else None
-    vgg = None
+    perceptual = None
     if config.losses.perceptual and config.losses.perceptual_features == "vgg19":
         from ecgan.readers.vgg import published_vgg19
 
-        vgg = published_vgg19()
-    return fit(config, out, data=data, segmenter=network, vgg=vgg, settings=settings)
+        perceptual = published_vgg19()
+    return fit(config, out, data=data, segmenter=network, perceptual=perceptual, settings=settings)
 
 
 def report(outcome: Outcome, out: Path) -> str:

@@ -148,7 +148,7 @@ class Source:
         if self.data is None:
             return {"data": "toy world", "numbering": None, "classes": list(toy.CLASSES)}
         convention, names = self._training.convention, Path(self.data) / "classes.json"
-        special = {str(value): known for value, known in convention.special.items()}
+        special = {str(value): known for value, known in dict(convention.special).items()}
         return {
             "data": contents(self._training.scenes),
             "numbering": {"name": convention.name, "first": convention.first, "special": special},

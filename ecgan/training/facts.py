@@ -31,7 +31,7 @@ def depends_on(
     *,
     source: Source,
     segmenter: nn.Module | None,
-    vgg: nn.Module | None,
+    perceptual: nn.Module | None,
     machine: Machine,
 ) -> dict:
     r"""All that must stay as it is from a run's first step to its last, as JSON."""
@@ -39,7 +39,7 @@ def depends_on(
         "config": as_json(config),
         **source.facts(),
         "segmenter": name_of(segmenter),
-        "vgg": name_of(vgg),
+        "perceptual": name_of(perceptual),
         "processes": machine.processes,
     }
     return json.loads(json.dumps(table))

@@ -87,7 +87,7 @@ class Machine:
         return network.to(self.device)
 
     def seed_by_rank(self, seed: int) -> None:
-        r"""From here on each process draws its own random numbers; torch's go on in the main one."""
+        r"""From here on each process draws its own random numbers; torch's stay in the main one."""
         own = seed + SEEDS_APART * self.rank
         random.seed(own)
         np.random.seed(own)  # noqa: NPY002

@@ -13,7 +13,7 @@ RESULT = "generator.safetensors"
 
 @dataclass(kw_only=True)
 class Outcome:
-    r"""How a call of :func:`ecgan.training.fit` ended: after all steps, out of time, or told to stop.
+    r"""How a call of :func:`ecgan.training.fit` ended.
 
     ``already`` is true where all steps had been done before the call, and nothing was. ``result``
     is the file of the ``generator`` to use; both are None where the user stopped while its batch

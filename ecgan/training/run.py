@@ -4,6 +4,7 @@ import threading
 import time
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from ecgan.config import Config, Number
@@ -115,7 +116,7 @@ class _Run:
                 raise NonFiniteLoss(self._last_words(error)) from error
             self._save()
         early = "stopped" if asked.is_set() else "out of time"
-        generator = self._finish()
+        generator = self._finish(already=already)
         return Outcome(
             generator=generator,
             trainer=self.trainer,
@@ -128,12 +129,13 @@ class _Run:
             complaints=self.complaints,
         )
 
-    def _finish(self) -> Generator | None:
+    def _finish(self, *, already: bool) -> Generator | None:
         r"""Write the network to use, now that the checkpoint is safe; None if the user will not."""
         path = self.folder / RESULT
         try:
-            if path.is_file() and checkpoint.notes(path).get("step") == self.step:
-                return checkpoint.load(path).to(self.machine.device)
+            if already and path.is_file() and checkpoint.notes(path).get("step") == self.step:
+                with torch.random.fork_rng(devices=[]):  # a network is drawn, then overwritten
+                    return checkpoint.load(path).to(self.machine.device)
             if self.trainer.average is not None:
                 self.machine.tell(
                     f"step {self.step} is saved; recalibrating batch norm for {RESULT} (Ctrl-C "
@@ -206,7 +208,7 @@ def fit(
     *,
     data: str | Path | None = None,
     segmenter: nn.Module | None = None,
-    vgg: nn.Module | None = None,
+    perceptual: nn.Module | None = None,
     settings: RunSettings | None = None,
     machine: Machine | None = None,
 ) -> Outcome:
@@ -229,7 +231,8 @@ def fit(
         workers=settings.workers,
         edges=settings.edges,
     )
-    table = depends_on(config, source=source, segmenter=segmenter, vgg=vgg, machine=machine)
+    networks = {"segmenter": segmenter, "perceptual": perceptual}
+    table = depends_on(config, source=source, machine=machine, **networks)
     agree(table, machine)
     warning = slow_precision(machine.precision, machine.device)
     if warning:
@@ -238,7 +241,7 @@ def fit(
         trainer = Trainer(
             config=config,
             segmenter=segmenter,
-            vgg=vgg,
+            vgg=perceptual,
             machine=machine,
             recompute=settings.recompute,
         )

@@ -1,5 +1,6 @@
 r"""All that runs on a GPU, on a device that refuses tensors of the CPU."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
@@ -17,7 +18,7 @@ from ecgan.evaluation.evaluate import Evaluation, evaluate
 from ecgan.method.batch import Batch
 from ecgan.method.generator import Generator
 from ecgan.synthesis import synthesize
-from ecgan.training import Machine, RunSettings, Trainer, fit, toy_batches
+from ecgan.training import Machine, RunSettings, Trainer, fit, toy_batches, train
 from ecgan.training.segmenters import fit_on_folder
 from ecgan.weights import checkpoint
 from support import pretend_device, scenes_on_disk, tiny_run
@@ -82,10 +83,10 @@ def test_the_device_counts_what_it_is_asked(device: torch.device) -> None:
 @pytest.mark.parametrize("simultaneous", [True, False])
 @pytest.mark.parametrize("losses", [tiny_run.LOSSES, tiny_run.WITH_MEMORY])
 def test_a_step(device: torch.device, simultaneous: bool, losses) -> None:
-    run = trainer(device, simultaneous=simultaneous, ema=0.5, losses=losses)
-    for batch in islice(toy_batches(run.config, device=device), 2):
-        terms = run.step(batch)
-    assert all(part.total.isfinite().item() for part in terms)
+    run = trainer(device, simultaneous=simultaneous, ema=0.5, losses=losses, steps=2)
+    history = train(run, toy_batches(run.config, device=device), log_every=1)
+    assert [row["step"] for row in history.rows] == [1, 2]
+    assert all(math.isfinite(value) for row in history.rows for value in row.values())
     assert all(isinstance(value, PretendTensor) for value in everything(run) if value.ndim)
 
 
@@ -93,10 +94,10 @@ def test_the_step_is_that_of_the_cpu(device: torch.device) -> None:
     r"""Its kernels are the CPU's: the terms before the first update are the same numbers."""
     values = []
     for place in (torch.device("cpu"), device):
-        run = trainer(place)
+        run = trainer(place, steps=1)
         torch.manual_seed(4)
-        both = run.step(next(toy_batches(run.config, device=place)))
-        values.append({name: v.item() for terms in both for name, v in terms.raw.items()})
+        (row,) = train(run, toy_batches(run.config, device=place)).rows
+        values.append({name: value for name, value in row.items() if name != "seconds"})
     assert values[1] == pytest.approx(values[0], rel=1e-4)
 
 

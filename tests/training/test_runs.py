@@ -19,6 +19,7 @@ from PIL import Image
 from ecgan import Generator
 from ecgan.config import ConfigError
 from ecgan.data.source import Source
+from ecgan.fast import precision
 from ecgan.files import records
 from ecgan.files import whole as writing
 from ecgan.method.losses import NonFiniteLoss
@@ -200,6 +201,77 @@ def test_asked_to_stop_it_finishes_the_step_and_saves(whole, tmp_path, monkeypat
     assert signal.getsignal(signal.SIGTERM) is before
     assert go(tmp_path / "run").ended == "finished"
     assert whole_state(tmp_path / "run") == whole_state(whole)
+
+
+def test_asked_to_stop_it_saves_first_and_says_what_it_does(tmp_path, monkeypatch, capfd) -> None:
+    done = []
+    real_save, real_recalibrated = Checkpoints.save, run.recalibrated
+
+    def save(self, step, files):
+        done.append(("saved", step))
+        return real_save(self, step, files)
+
+    def recalibrated(*arguments):
+        done.append("recalibrated")
+        return real_recalibrated(*arguments)
+
+    def step(self, batch, real=run.Trainer.step):
+        if self.schedules[0].last_epoch == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+            told = capfd.readouterr().err
+            assert "stopping after this step; writing a checkpoint" in told  # at once
+        return real(self, batch)
+
+    monkeypatch.setattr(Checkpoints, "save", save)
+    monkeypatch.setattr(run, "recalibrated", recalibrated)
+    monkeypatch.setattr(run.Trainer, "step", step)
+    outcome = go(tmp_path / "run", settings=replace(OFTEN, sample_every=0))
+    # Never at a checkpoint: only once, when the last one is safe.
+    assert done == [("saved", 1), ("saved", 2), ("saved", 3), "recalibrated"]
+    assert outcome.result == tmp_path / "run" / "generator.safetensors"
+    assert checkpoint.notes(outcome.result)["step"] == outcome.step == 3
+    assert "step 3 is saved; recalibrating batch norm" in capfd.readouterr().err
+
+
+def test_asked_twice_it_leaves_the_result_out(whole, tmp_path, monkeypatch, capsys) -> None:
+    def impatient(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "recalibrated", impatient)
+        outcome = go(tmp_path / "run", settings=replace(RARELY, minutes=0))
+    assert (outcome.ended, outcome.step) == ("out of time", 1)
+    assert outcome.generator is outcome.result is None
+    assert not (tmp_path / "run" / "generator.safetensors").exists()
+    assert "the checkpoint is safe" in capsys.readouterr().err
+    go(tmp_path / "run")
+    assert whole_state(tmp_path / "run") == whole_state(whole)
+
+
+def test_a_result_that_a_kill_left_behind_is_made_anew(whole: Path, tmp_path: Path) -> None:
+    expected = (whole / "generator.safetensors").read_bytes()
+    for left in (None, b"half"):
+        folder = copied(whole, tmp_path / f"run {left}")
+        (folder / "generator.safetensors").unlink()
+        if left is not None:
+            (folder / "generator.safetensors").write_bytes(left)
+        assert go(folder).already
+        assert (folder / "generator.safetensors").stat().st_size == len(expected)
+        one, other = (checkpoint.load(of / "generator.safetensors") for of in (folder, whole))
+        for name, value in one.state_dict().items():
+            assert torch.equal(value, other.state_dict()[name])
+
+
+def test_a_precision_that_costs_time_is_told_before_the_first_step(
+    tmp_path, monkeypatch, capsys
+) -> None:
+    def step(self, batch, real=run.Trainer.step):
+        assert "no bf16 arithmetic" in capsys.readouterr().err
+        return real(self, batch)
+
+    monkeypatch.setattr(precision, "processor_words", lambda: {"avx2"})
+    monkeypatch.setattr(run.Trainer, "step", step)
+    go(tmp_path / "run", tiny_run.config(steps=1, precision="bf16"), RARELY)
 
 
 def test_a_finished_run_is_not_run_again(whole: Path, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from ecgan.errors import EcganError
 from ecgan.method.generator import Generator
 from ecgan.teaching.toy_models import SEGMENTERS, make_generator, make_segmenter, toy_variants
-from ecgan.training.run import RESULT
+from ecgan.training.outcome import RESULT
 from ecgan.weights.checkpoint import WEIGHTS, load, shipped
 
 

@@ -16,7 +16,7 @@ from ecgan.method.layers import frozen
 from ecgan.presets import PRESETS
 from ecgan.readers.segmenter import DilatedJudge, UNet
 from ecgan.training import Outcome, RunSettings, fit
-from ecgan.training.run import RESULT
+from ecgan.training.outcome import RESULT
 from ecgan.training.segmenters import fit_on_folder
 from ecgan.weights.checkpoint import load, save, shipped
 
@@ -116,12 +116,15 @@ def report(outcome: Outcome, out: Path) -> str:
     settings = outcome.trainer.config.training
     steps, lasts = settings.steps, round(1 / (1 - settings.ema))
     lines = [f"note: {complaint}; went on from an older one" for complaint in outcome.complaints]
-    if outcome.ended == "finished":
-        lines.append(f"finished {steps} steps; wrote {out / RESULT}")
+    wrote = f"wrote {out / RESULT}" if outcome.result else f"left {RESULT} out"
+    if outcome.already:
+        lines.append(f"already finished {steps} steps, nothing done; see {out / RESULT}")
+    elif outcome.ended == "finished":
+        lines.append(f"finished {steps} steps; {wrote}")
     else:
         lines.append(
-            f"{outcome.ended} at step {outcome.step} of {steps}; wrote {out / RESULT}. The same "
-            f"command goes on from here"
+            f"{outcome.ended} at step {outcome.step} of {steps}; {wrote}. The same command goes on "
+            f"from here"
         )
     if settings.ema and outcome.step < 3 * lasts:
         lines.append(

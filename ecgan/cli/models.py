@@ -51,7 +51,7 @@ def trainer_of(preset_name: str) -> Callable[..., None]:
 
         whole = replace(preset, training=training, losses=losses, model=model)
         outcome = train_run(whole, out, data=data, segmenter=segmenter, settings=run)
-        if outcome.trainer.machine.first:
+        if outcome.trainer.machine.is_main:
             print(report(outcome, out))
 
     return train

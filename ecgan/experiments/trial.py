@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from ecgan.config import Config
+from ecgan.data.source import RECALIBRATION_BATCHES
 from ecgan.experiments.grid import Cell
 from ecgan.experiments.measures import (
     boundary_maps,
@@ -20,10 +21,8 @@ from ecgan.files.records import commit, versions
 from ecgan.method.batch import Batch
 from ecgan.method.layers import frozen
 from ecgan.training import History, Machine, Trainer, toy_batches, train
-from ecgan.training.average import settle
+from ecgan.training.average import recalibrate_batch_norm
 from ecgan.weights.checkpoint import shipped
-
-SETTLING_BATCHES = 64
 
 
 def shared(own: nn.Module, other: nn.Module) -> dict:
@@ -73,8 +72,8 @@ def train_cell(cell: Cell) -> tuple[Trainer, History]:
     start_alike(trainer, base=cell.base)
     history = train(trainer, batches_of(cell))
     if trainer.average is not None:
-        some = (batch.semantics for batch, _ in zip(batches_of(cell), range(SETTLING_BATCHES)))
-        settle(trainer.trained, some)
+        some = (batch.semantics for batch, _ in zip(batches_of(cell), range(RECALIBRATION_BATCHES)))
+        recalibrate_batch_norm(trainer.trained, some)
     return trainer, history
 
 

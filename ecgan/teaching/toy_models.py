@@ -22,7 +22,7 @@ from ecgan.training.segmenters import class_weights, fit_segmenter
 from ecgan.weights.checkpoint import WEIGHTS, load, save
 
 __all__ = ["HELD_OUT_SEED"]
-SETTLING_SCENES = 800
+RECALIBRATION_SCENES = 800
 # Network, seed of its scenes, steps: the label generator, and a judge that shares nothing with it.
 SEGMENTERS = {
     "toy_segmenter": (lambda: UNet(classes=len(toy.CLASSES), width=8), 2, 1000),
@@ -94,10 +94,12 @@ def make_segmenter(name: str, *, folder: Path = WEIGHTS) -> nn.Module:
     return network
 
 
-def settle(generator: Generator, labels: Int[Tensor, "b h w"], *, batch_size: int = 4) -> None:
-    r"""Make an averaged generator consistent, on layouts in batches; see training.average."""
-    parts = labels.split(batch_size)
-    average.settle(generator, (semantics(part, config=generator.config) for part in parts))
+def recalibrate(
+    generator: Generator, labels: Int[Tensor, "b h w"], *, batch_size: int = 4
+) -> None:
+    r"""Measure an averaged generator's statistics on layouts in batches; see training.average."""
+    parts = (semantics(part, config=generator.config) for part in labels.split(batch_size))
+    average.recalibrate_batch_norm(generator, parts)
 
 
 def make_generator(
@@ -109,7 +111,7 @@ def make_generator(
 ) -> Generator:
     r"""Train and store the generator ``name`` of :func:`toy_variants`, and what goes with it.
 
-    Stored in half precision, then settled as stored.
+    Stored in half precision, then recalibrated as stored.
     """
     config = toy_variants()[name]
     if steps is not None:
@@ -120,7 +122,7 @@ def make_generator(
     path, notes = folder / f"{name}.safetensors", {"config": config.to_dict()}
     save(path, trainer.trained, half=True)
     generator = load(path)
-    settle(generator, toy.scenes(SETTLING_SCENES, seed=0).labels)
+    recalibrate(generator, toy.scenes(RECALIBRATION_SCENES, seed=0).labels)
     save(path, generator, half=True, notes=notes | {"history": history.rows})
     if name == "toy":
         save(folder / "toy_discriminator.safetensors", trainer.discriminator, half=True)

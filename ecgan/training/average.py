@@ -9,7 +9,7 @@ from torch.optim.swa_utils import update_bn
 from ecgan.method.generator import Generator
 
 
-def settle(generator: Generator, layouts: Iterable[Tensor]) -> None:
+def recalibrate_batch_norm(generator: Generator, layouts: Iterable[Tensor]) -> None:
     r"""Measure batch statistics and spectral norms anew on ``layouts``, batches ``b s h w`` [I].
 
     Averages of running means, and of the power iteration's unit vectors, belong to no weights at
@@ -19,11 +19,11 @@ def settle(generator: Generator, layouts: Iterable[Tensor]) -> None:
     generator.eval()
 
 
-def settled(average: Generator, layouts: Iterable[Tensor]) -> Generator:
-    r"""A settled copy; draws no random number, and needs no other process to take part."""
+def recalibrated(average: Generator, layouts: Iterable[Tensor]) -> Generator:
+    r"""A recalibrated copy; draws no random number, and needs no other process to take part."""
     device = next(average.parameters()).device
     with torch.random.fork_rng(devices=[]):
         copy = Generator(average.config).to(device)
     copy.load_state_dict(average.state_dict())
-    settle(copy, layouts)
+    recalibrate_batch_norm(copy, layouts)
     return copy

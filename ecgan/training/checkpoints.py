@@ -57,7 +57,7 @@ def _random_states(trainer: Trainer) -> dict:
 def snapshot(trainer: Trainer, *, step: int) -> dict[str, Callable[[], bytes]]:
     r"""The files of a checkpoint by name, each made when it is asked for.
 
-    All processes take part; what the first one is given holds every process's random states.
+    All processes take part; what the main one is given holds every process's random states.
     """
     processes = trainer.machine.gather(_random_states(trainer))
     state = {

@@ -47,7 +47,9 @@ def train(
     steps, machine = trainer.config.training.steps, trainer.machine
     before = history.rows[-1]["seconds"] if history.rows else 0.0
     numbers = range(done + 1, steps + 1)
-    bar = tqdm(numbers, "training", initial=done, total=steps, disable=quiet() or not machine.first)
+    bar = tqdm(
+        numbers, "training", initial=done, total=steps, disable=quiet() or not machine.is_main
+    )
     trainer.generator.train()
     start = time.perf_counter()
     for step, batch in zip(bar, batches, strict=False):

@@ -2,6 +2,7 @@ r"""Where a run computes: device, precision, and how many processes share the wo
 
 import os
 import random
+import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
@@ -14,7 +15,7 @@ from ecgan.config import Precision
 from ecgan.training.together import stacked
 
 HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}
-APART = 10_007  # between the seeds of two processes
+SEEDS_APART = 10_007  # between the seeds of two processes
 
 
 class MachineError(ValueError):
@@ -54,8 +55,8 @@ class Machine:
                 settings.allow_tf32 = precision != "fp32"
 
     @property
-    def first(self) -> bool:
-        r"""True in the one process that writes files."""
+    def is_main(self) -> bool:
+        r"""True in the main process: the one that writes files."""
         return self.rank == 0
 
     @property
@@ -64,6 +65,11 @@ class Machine:
         if self.device.type == "cuda":
             return torch.cuda.get_device_name(self.device)
         return self.device.type
+
+    def tell(self, text: str) -> None:
+        r"""A sentence for whoever waits, from the main process."""
+        if self.is_main:
+            print(text, file=sys.stderr, flush=True)
 
     def autocast(self) -> AbstractContextManager:
         r"""The context of a forward pass."""
@@ -81,9 +87,9 @@ class Machine:
             network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
         return network.to(self.device)
 
-    def part_ways(self, seed: int) -> None:
-        r"""From here on each process draws its own random numbers; torch's first goes on."""
-        own = seed + APART * self.rank
+    def seed_by_rank(self, seed: int) -> None:
+        r"""From here on each process draws its own random numbers; torch's stay in the main one."""
+        own = seed + SEEDS_APART * self.rank
         random.seed(own)
         np.random.seed(own)  # noqa: NPY002
         if self.rank:
@@ -162,6 +168,11 @@ class Processes(Machine):
         self.state.wait_for_everyone()
 
 
+def best_device(*, cpu: bool = False) -> torch.device:
+    r"""The GPU if there is one; ``cpu`` stays off it."""
+    return torch.device("cuda" if torch.cuda.is_available() and not cpu else "cpu")
+
+
 def find_machine(*, precision: Precision = "fp32", cpu: bool = False) -> Machine:
     r"""Through Accelerate where it is installed; without it, one process on the best device."""
     try:
@@ -169,6 +180,4 @@ def find_machine(*, precision: Precision = "fp32", cpu: bool = False) -> Machine
     except MachineError:
         if int(os.environ.get("WORLD_SIZE", "1")) > 1:
             raise
-    return Machine(
-        precision=precision, device="cuda" if torch.cuda.is_available() and not cpu else "cpu"
-    )
+    return Machine(precision=precision, device=best_device(cpu=cpu))

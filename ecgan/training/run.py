@@ -1,101 +1,91 @@
 r"""A run from its first step to its last, in one call or in several: killed, it goes on (09)."""
 
-import json
 import threading
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
+import torch
 from torch import nn
 
 from ecgan.config import Config, Number
 from ecgan.data.folders.scenes import numbering_of
 from ecgan.data.source import Source
+from ecgan.fast.precision import slow_precision
 from ecgan.files.records import commit, versions
 from ecgan.files.whole import RunError, sweep, write_file
 from ecgan.method.generator import Generator
 from ecgan.method.losses.finite import NonFiniteLoss
-from ecgan.training.average import settled
-from ecgan.training.checkpoints import Checkpoints, read_state, restore, snapshot
+from ecgan.training.average import recalibrated
+from ecgan.training.checkpoints import Checkpoints, restore, snapshot
+from ecgan.training.compiled import compile_networks
+from ecgan.training.facts import agree, depends_on, record, recorded, require_same
+from ecgan.training.lock import alone_in
 from ecgan.training.log import Log, write_sheet
 from ecgan.training.loop import History, images_per_step, train
 from ecgan.training.machine import Machine, find_machine
-from ecgan.training.settings import RunSettings, as_json, differences
+from ecgan.training.outcome import RESULT, Outcome
+from ecgan.training.settings import RunSettings
 from ecgan.training.signals import stop_signals
 from ecgan.training.trainer import Trainer
-from ecgan.weights.checkpoint import as_bytes
+from ecgan.weights import checkpoint
 
 EXAMPLES = 6
-RESULT = "generator.safetensors"
+ANSWER = "stopping after this step; writing a checkpoint, then generator.safetensors"
 
 
-@dataclass(kw_only=True)
-class Outcome:
-    r"""How a call of :func:`fit` ended: after all steps, out of time, or told to stop.
-
-    ``generator`` is the one to use. ``complaints`` say what was wrong with checkpoints that could
-    not be used.
-    """
-
-    generator: Generator
-    trainer: Trainer
-    history: History
-    step: int
-    ended: Literal["finished", "out of time", "stopped"]
-    resumed_at: int = 0
-    complaints: list[str] = field(default_factory=list)
-
-
-def take_up(trainer: Trainer, checkpoints: Checkpoints) -> tuple[int, list[str]]:
-    r"""Restore the newest whole checkpoint, if there is one; its step, and complaints.
-
-    Raises :class:`RunError` where it is another run's: of another config or number of processes.
-    """
+def resume(trainer: Trainer, checkpoints: Checkpoints) -> tuple[int, list[str]]:
+    r"""Restore the newest whole checkpoint, if there is one; its step, and complaints."""
     path, complaints = checkpoints.newest()
-    if path is None:
-        return 0, complaints
-    state = read_state(path)
-    changed = differences(state["config"], as_json(trainer.config))
-    if changed:
-        raise RunError(
-            f"{path} is of a run with another config ({'; '.join(changed)}). Use the same config "
-            f"to go on with it, or another folder for a new run"
-        )
-    if state["processes"] != trainer.machine.processes:
-        raise RunError(
-            f"{path} is of a run in {state['processes']} processes, this one has "
-            f"{trainer.machine.processes}: start as many, or use another folder for a new run"
-        )
-    return restore(trainer, path)["step"], complaints
+    return (0 if path is None else restore(trainer, path)["step"]), complaints
 
 
 class _Run:
-    r"""The files of a run, kept up while it goes."""
+    r"""The files of a run, kept up while it goes. ``table`` says what it depends on."""
 
-    def __init__(self, *, trainer: Trainer, folder: Path, settings: RunSettings, source: Source):
+    def __init__(
+        self,
+        *,
+        trainer: Trainer,
+        folder: Path,
+        settings: RunSettings,
+        source: Source,
+        table: dict,
+    ):
         self.trainer, self.folder, self.settings, self.source = trainer, folder, settings, source
         self.machine = trainer.machine
         self.checkpoints = Checkpoints(folder=folder / "checkpoints")
-        if self.machine.first:
+        self._compare(table)
+        if self.machine.is_main:
             sweep(self.checkpoints.folder)
         self.machine.wait()
-        self.resumed_at, self.complaints = take_up(trainer, self.checkpoints)
+        self.resumed_at, self.complaints = resume(trainer, self.checkpoints)
         self._agree()
         self.step = self.saved = self.resumed_at
         self.mark = (self.step, time.perf_counter())
-        self.history, self.examples, self._settled = History(), None, None
-        if self.machine.first:
-            facts = {"config": trainer.config.to_dict(), "device": self.machine.name}
-            facts |= {"processes": self.machine.processes, "precision": self.machine.precision}
-            facts |= {"commit": commit(), "versions": versions()}
-            write_file(folder / "run.json", json.dumps(facts, indent=1).encode())
+        self.history, self.examples, self._usable = History(), None, None
+        if self.machine.is_main:
+            about = {"folder": self._data, "device": self.machine.name}
+            about |= {"precision": self.machine.precision, "compile": settings.compile}
+            about |= {"commit": commit(), "versions": versions()}
+            record(folder, table | about)
             self.log = Log(folder=folder, tensorboard=settings.tensorboard)
             self.history.rows = self.log.resume(self.resumed_at)
-            if self.resumed_at:  # it may have been killed before this was written
-                self._write_result()
-            if settings.sample_every:
+            if settings.sample_every and self.step < trainer.config.training.steps:
                 self.examples = source.examples(EXAMPLES)
+
+    @property
+    def _data(self) -> str | None:
+        return None if self.source.data is None else str(Path(self.source.data).resolve())
+
+    def _compare(self, table: dict) -> None:
+        r"""Refuse a folder in which another run has left something that it would lose."""
+        before = recorded(self.folder)
+        if before is None or not (self.checkpoints.all() or (self.folder / RESULT).exists()):
+            return
+        require_same(before, table, folder=self.folder, data=self._data)
+        if before.get("folder") != self._data:
+            moved = f"{before.get('folder')} to {self._data}"
+            self.machine.tell(f"the data has moved from {moved}; its scenes are the same")
 
     def _agree(self) -> None:
         r"""Every process must stand at the same step, or they would wait for each other forever."""
@@ -110,7 +100,8 @@ class _Run:
     def go(self, *, seconds: Number | None, asked: threading.Event) -> Outcome:
         r"""Train until the steps, the seconds or the user's patience end; save what there is."""
         steps = self.trainer.config.training.steps
-        if self.step < steps:
+        already = self.step == steps
+        if not already:
             try:
                 train(
                     self.trainer,
@@ -126,15 +117,40 @@ class _Run:
                 raise NonFiniteLoss(self._last_words(error)) from error
             self._save()
         early = "stopped" if asked.is_set() else "out of time"
+        generator = self._finish(already=already)
         return Outcome(
-            generator=self._usable().eval(),
+            generator=generator,
             trainer=self.trainer,
             history=self.history,
             step=self.step,
             ended="finished" if self.step == steps else early,
+            result=None if generator is None else self.folder / RESULT,
             resumed_at=self.resumed_at,
+            already=already,
             complaints=self.complaints,
         )
+
+    def _finish(self, *, already: bool) -> Generator | None:
+        r"""Write the network to use, now that the checkpoint is safe; None if the user will not."""
+        path = self.folder / RESULT
+        try:
+            if already and path.is_file() and checkpoint.notes(path).get("step") == self.step:
+                with torch.random.fork_rng(devices=[]):  # a network is drawn, then overwritten
+                    return checkpoint.load(path).to(self.machine.device)
+            if self.trainer.average is not None:
+                self.machine.tell(
+                    f"step {self.step} is saved; recalibrating batch norm for {RESULT} (Ctrl-C "
+                    f"leaves it out)"
+                )
+            generator = self._recalibrated().eval()
+        except KeyboardInterrupt:
+            self.machine.tell(f"{RESULT} was left out; the checkpoint is safe")
+            return None
+        if self.machine.is_main:
+            notes = {"config": self.trainer.config.to_dict(), "step": self.step}
+            notes["numbering"] = numbering_of(self.source.data).as_notes()
+            write_file(path, checkpoint.as_bytes(generator, notes=notes))
+        return generator
 
     def _last_words(self, error: NonFiniteLoss) -> str:
         kept = self.checkpoints.all()
@@ -145,13 +161,13 @@ class _Run:
         self.step = step
         if step == self.resumed_at + 1:  # the time before was spent on drawing or opening data
             self.mark = (step, time.perf_counter())
-        if self.machine.first:
+        if self.machine.is_main:
             if self.history.rows and self.history.rows[-1]["step"] == step:
                 self.history.rows[-1] |= self._more()
                 self.log.add(self.history.rows[-1])
             if self.examples is not None and step % self.settings.sample_every == 0:
                 path = self.folder / "samples" / f"{step:08d}.png"
-                write_sheet(path, self._usable(), self.examples)
+                write_sheet(path, self._recalibrated(), self.examples)
         if self.settings.checkpoint_every and step % self.settings.checkpoint_every == 0:
             self._save()
 
@@ -173,25 +189,19 @@ class _Run:
         if self.saved == self.step:
             return
         files = snapshot(self.trainer, step=self.step)
-        if self.machine.first:
+        if self.machine.is_main:
             self.checkpoints.save(self.step, files)
-            self._write_result()
         self.saved = self.step
         self.machine.wait()
 
-    def _usable(self) -> Generator:
-        r"""The generator, or a settled copy of the averaged one, made once a step."""
+    def _recalibrated(self) -> Generator:
+        r"""The generator, or a recalibrated copy of the averaged one, made once a step."""
         if self.trainer.average is None:
             return self.trainer.generator
-        if self._settled is None or self._settled[0] != self.step:
-            copy = settled(self.trainer.trained, self.source.layouts())
-            self._settled = (self.step, copy)
-        return self._settled[1]
-
-    def _write_result(self) -> None:
-        numbering = numbering_of(self.source.data).as_notes()
-        notes = {"config": self.trainer.config.to_dict(), "step": self.step, "numbering": numbering}
-        write_file(self.folder / RESULT, as_bytes(self._usable(), notes=notes))
+        if self._usable is None or self._usable[0] != self.step:
+            copy = recalibrated(self.trainer.trained, self.source.layouts())
+            self._usable = (self.step, copy)
+        return self._usable[1]
 
 
 def fit(
@@ -206,14 +216,15 @@ def fit(
 ) -> Outcome:
     r"""Train into ``folder``; called again with the same arguments it goes on where it was.
 
-    The folder gets run.json, log.jsonl, samples/, checkpoints/ and, at each checkpoint, the network
-    to use: generator.safetensors. ``data`` is the folder of the data set, None for the toy world.
-    On a CPU a run that was killed, at any moment, ends with the same weights, bit by bit, as one
-    that was not. Raises :class:`RunError` for a folder that cannot be used or a disk that is full,
-    and :class:`ecgan.method.losses.NonFiniteLoss` at the first number that is none; the last good
-    checkpoint stays.
+    The folder gets run.json, log.jsonl, samples/ and checkpoints/, and at the end of the call the
+    network to use: generator.safetensors. ``data`` is the folder of the data set, None for the toy
+    world. On a CPU a run that was killed, at any moment, ends with the same weights, bit by bit, as
+    one that was not. Raises :class:`RunError` for a folder that cannot be used, in which another
+    run is alive or that holds another run, for processes that do not agree, and for a disk that is
+    full; and :class:`ecgan.method.losses.NonFiniteLoss` at the first number that is none: the last
+    good checkpoint stays.
     """
-    start, settings = time.perf_counter(), settings or RunSettings()
+    start, settings, folder = time.perf_counter(), settings or RunSettings(), Path(folder)
     machine = machine or find_machine(precision=config.training.precision, cpu=settings.cpu)
     source = Source(
         config=config,
@@ -222,15 +233,23 @@ def fit(
         workers=settings.workers,
         edges=settings.edges,
     )
-    trainer = Trainer(
-        config=config,
-        segmenter=segmenter,
-        perceptual=perceptual,
-        machine=machine,
-        recompute=settings.recompute,
-    )
-    with stop_signals() as asked:
-        run = _Run(trainer=trainer, folder=Path(folder), settings=settings, source=source)
+    networks = {"segmenter": segmenter, "perceptual": perceptual}
+    table = depends_on(config, source=source, machine=machine, **networks)
+    agree(table, machine)
+    warning = slow_precision(machine.precision, machine.device)
+    if warning:
+        machine.tell(f"note: {warning}")
+    with stop_signals(ANSWER) as asked, alone_in(folder, machine):
+        trainer = Trainer(
+            config=config,
+            segmenter=segmenter,
+            perceptual=perceptual,
+            machine=machine,
+            recompute=settings.recompute,
+        )
+        if settings.compile:
+            compile_networks(trainer)
+        run = _Run(trainer=trainer, folder=folder, settings=settings, source=source, table=table)
         left = None
         if settings.minutes is not None:
             left = max(0.0, 60 * settings.minutes - (time.perf_counter() - start))

@@ -11,13 +11,16 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from ecgan.config import Config, Number
-from ecgan.data.folders.batches import folder_batches
+from ecgan.data.folders.batches import folder_samples
 from ecgan.data.folders.dataset import FolderDataset
 from ecgan.files.progress import quiet
 from ecgan.method.layers import frozen
 from ecgan.method.layouts import IGNORE
+from ecgan.training.machine import best_device
+from ecgan.training.signals import stop_signals
 
 COUNTED = 200  # layouts looked at for the classes' weights
+PAIR = ("image", "labels")
 Pairs = Iterator[tuple[Tensor, Tensor]]
 
 
@@ -43,18 +46,22 @@ def fit_segmenter(
     r"""Fit ``network`` to pairs of images and labels by cross-entropy; it comes back frozen [I].
 
     A little noise and contrast jitter on the images, so that it also reads imperfect pictures.
+    Asked to stop, by Ctrl-C, it comes back as it is.
     """
     optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps)
     network.train()
-    for _ in tqdm(range(steps), desc="segmenter", disable=quiet()):
-        images, labels = next(pairs)
-        scores = network(jitter(images))
-        loss = F.cross_entropy(scores, labels, weight=weights, ignore_index=IGNORE)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()
+    with stop_signals("stopping after this step; the segmenter is kept as it is") as asked:
+        for _ in tqdm(range(steps), desc="segmenter", disable=quiet()):
+            images, labels = next(pairs)
+            scores = network(jitter(images))
+            loss = F.cross_entropy(scores, labels, weight=weights, ignore_index=IGNORE)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+            if asked.is_set():
+                break
     return frozen(network)
 
 
@@ -66,17 +73,21 @@ def fit_on_folder(
     steps: int,
     rate: Number = 4e-3,
     cpu: bool = False,
+    device: torch.device | str | None = None,
 ) -> nn.Module:
     r"""Fit ``network`` to the training part of a folder, cut and flipped as for the generator.
 
-    On the GPU if there is one, unless ``cpu``; it comes back on the CPU.
+    On ``device``; without one, on the GPU if there is one, unless ``cpu``. It comes back on the
+    CPU. Edges are no part of it, and are not computed.
     """
-    device = "cuda" if torch.cuda.is_available() and not cpu else "cpu"
+    device = best_device(cpu=cpu) if device is None else device
     dataset = FolderDataset(folder, config=config)
     some = torch.linspace(0, len(dataset) - 1, min(COUNTED, len(dataset))).long().tolist()
     labels = torch.stack([dataset[index].labels for index in some])
-    batches = folder_batches(dataset, device=device)
-    pairs = ((batch.images, batch.labels) for batch in batches)
+    pairs = (
+        tuple(torch.stack([getattr(one, part) for one in samples]).to(device) for part in PAIR)
+        for samples in folder_samples(dataset)
+    )
     weights = class_weights(labels, classes=config.model.classes).to(device)
     network = network.to(device)
     return fit_segmenter(network, pairs, steps=steps, rate=rate, weights=weights).cpu()

@@ -16,6 +16,7 @@ class RunSettings:
     the last step is always logged and saved. ``edges`` are computed for each batch, or read from
     the data set's edges/. ``workers`` are processes that read files. ``cpu`` stays off a GPU.
     ``recompute`` saves memory: SPADE's gamma and beta are made again for the gradients, not kept.
+    ``compile`` has torch.compile make both networks' kernels: a slow start, then quicker steps.
     """
 
     minutes: Number | None = None
@@ -27,6 +28,7 @@ class RunSettings:
     edges: Edges = "compute"
     cpu: bool = False
     recompute: bool = False
+    compile: bool = False
 
     def __post_init__(self):
         for name in ("log_every", "checkpoint_every", "sample_every", "workers"):
@@ -41,13 +43,15 @@ def as_json(config: Config) -> dict:
     return json.loads(json.dumps(config.to_dict()))
 
 
-def differences(old: dict, new: dict, *, where: str = "") -> list[str]:
-    r"""Fields in which two configs differ, such as "training.steps: was 100, is 200"."""
+def differences(
+    old: dict, new: dict, *, words: tuple[str, str] = ("was", "is"), where: str = ""
+) -> list[str]:
+    r"""Fields in which two tables differ, such as "training.steps: was 100, is 200"."""
     found = []
     for name in {**old, **new}:
         before, now = old.get(name), new.get(name)
         if isinstance(before, dict) and isinstance(now, dict):
-            found += differences(before, now, where=f"{where}{name}.")
+            found += differences(before, now, words=words, where=f"{where}{name}.")
         elif before != now:
-            found.append(f"{where}{name}: was {before}, is {now}")
+            found.append(f"{where}{name}: {words[0]} {before}, {words[1]} {now}")
     return found

@@ -100,7 +100,7 @@ class Trainer:
         if settings.ema:
             average = get_ema_multi_avg_fn(settings.ema)
             self.average = AveragedModel(self.generator, multi_avg_fn=average, use_buffers=True)
-        self.machine.part_ways(settings.seed)
+        self.machine.seed_by_rank(settings.seed)
 
     @property
     def optimisers(self) -> list[Optimizer]:

@@ -90,7 +90,7 @@ def as_bytes(
     if kind not in NETWORKS or config is None:
         raise CheckpointError(f"cannot save a {kind}; known are {', '.join(NETWORKS)}")
     state = {
-        name: (value.half() if half and value.is_floating_point() else value).contiguous()
+        name: (value.half() if half and value.is_floating_point() else value).cpu().contiguous()
         for name, value in network.state_dict().items()
     }
     header = {"kind": kind, "config": json.dumps(config), "notes": json.dumps(notes or {})}

@@ -64,7 +64,7 @@ DEATHS: list[Callable[[], None]] = [
     lambda: at_call(3, whole, "_put", before=half),  # in the first checkpoint
     lambda: at_call(5, Trainer, "step"),
     lambda: at_call(12, whole, "_put", before=half),
-    lambda: at_call(8, Trainer, "_both_terms"),
+    lambda: at_call(8, torch.Tensor, "backward"),
     lambda: at_call(10, whole, "sync_folder"),  # a checkpoint is there, an old one not yet gone
     in_removal,
     lambda: at_call(9, whole, "_put", before=half),

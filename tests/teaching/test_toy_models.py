@@ -19,8 +19,8 @@ from ecgan.teaching.toy_models import (
     HELD_OUT_SEED,
     make_generator,
     make_segmenter,
+    recalibrate,
     score,
-    settle,
     toy_variants,
 )
 from ecgan.training.segmenters import jitter
@@ -231,7 +231,7 @@ def test_settling_makes_statistics_and_norms_the_weights_own(few_scenes):
             module.running_mean.fill_(5)
             module.running_var.fill_(0.01)
     labels = toy.scenes(8, height=32, width=32, seed=0).labels
-    settle(generator, labels)
+    recalibrate(generator, labels)
     assert not generator.training
     seen = []
     norm = generator.encoder.blocks[-1].norm_0

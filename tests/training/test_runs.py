@@ -19,6 +19,7 @@ from PIL import Image
 from ecgan import Generator
 from ecgan.config import ConfigError
 from ecgan.data.source import Source
+from ecgan.fast import precision
 from ecgan.files import records
 from ecgan.files import whole as writing
 from ecgan.method.losses import NonFiniteLoss
@@ -32,7 +33,7 @@ from ecgan.training import (
     run,
     toy_batches,
 )
-from ecgan.training.average import settle
+from ecgan.training.average import recalibrate_batch_norm
 from ecgan.training.checkpoints import Checkpoints
 from ecgan.training.log import sheet, write_sheet
 from ecgan.training.machine import MachineError, find_machine
@@ -87,6 +88,7 @@ def copied(whole: Path, to: Path, *, without: tuple[int, ...] = ()) -> Path:
 def test_the_folder_of_a_run(whole: Path) -> None:
     assert {path.name for path in whole.iterdir()} == {
         "run.json",
+        "run.lock",
         "log.jsonl",
         "samples",
         "checkpoints",
@@ -99,6 +101,10 @@ def test_the_folder_of_a_run(whole: Path) -> None:
     assert facts["device"] == "cpu"
     assert facts["processes"] == 1
     assert {"torch", "ecgan", "python"} <= facts["versions"].keys()
+    assert facts["data"] == "toy world"
+    assert facts["folder"] is None
+    assert facts["classes"][0] == "sky"
+    assert facts["segmenter"].startswith("UNet ")
 
 
 def test_a_line_a_logged_step(whole: Path) -> None:
@@ -112,7 +118,7 @@ def test_a_line_a_logged_step(whole: Path) -> None:
     assert rows[-1]["images_a_second"] > 0
 
 
-def test_the_generator_to_use_is_the_averaged_one_settled(whole: Path) -> None:
+def test_the_generator_to_use_is_the_averaged_one_recalibrated(whole: Path) -> None:
     used = checkpoint.load(whole / "generator.safetensors")
     average = checkpoint.read_state(newest(whole) / "average.safetensors")
     plain = checkpoint.read_state(newest(whole) / "generator.safetensors")
@@ -123,7 +129,7 @@ def test_the_generator_to_use_is_the_averaged_one_settled(whole: Path) -> None:
     assert [layout.shape for layout in layouts] == [(3, 9, 32, 32)] * 4
     by_hand = Generator(CONFIG.model)
     by_hand.load_state_dict(average)
-    settle(by_hand, layouts)
+    recalibrate_batch_norm(by_hand, layouts)
     for name, value in by_hand.state_dict().items():
         torch.testing.assert_close(used.state_dict()[name], value)
     buffer = "encoder.blocks.0.norm_0.normalise.running_mean"
@@ -197,10 +203,83 @@ def test_asked_to_stop_it_finishes_the_step_and_saves(whole, tmp_path, monkeypat
     assert whole_state(tmp_path / "run") == whole_state(whole)
 
 
+def test_asked_to_stop_it_saves_first_and_says_what_it_does(tmp_path, monkeypatch, capfd) -> None:
+    done = []
+    real_save, real_recalibrated = Checkpoints.save, run.recalibrated
+
+    def save(self, step, files):
+        done.append(("saved", step))
+        return real_save(self, step, files)
+
+    def recalibrated(*arguments):
+        done.append("recalibrated")
+        return real_recalibrated(*arguments)
+
+    def step(self, batch, real=run.Trainer.step):
+        if self.schedules[0].last_epoch == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+            told = capfd.readouterr().err
+            assert "stopping after this step; writing a checkpoint" in told  # at once
+        return real(self, batch)
+
+    monkeypatch.setattr(Checkpoints, "save", save)
+    monkeypatch.setattr(run, "recalibrated", recalibrated)
+    monkeypatch.setattr(run.Trainer, "step", step)
+    outcome = go(tmp_path / "run", settings=replace(OFTEN, sample_every=0))
+    # Never at a checkpoint: only once, when the last one is safe.
+    assert done == [("saved", 1), ("saved", 2), ("saved", 3), "recalibrated"]
+    assert outcome.result == tmp_path / "run" / "generator.safetensors"
+    assert checkpoint.notes(outcome.result)["step"] == outcome.step == 3
+    assert "step 3 is saved; recalibrating batch norm" in capfd.readouterr().err
+
+
+def test_asked_twice_it_leaves_the_result_out(whole, tmp_path, monkeypatch, capsys) -> None:
+    def impatient(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "recalibrated", impatient)
+        outcome = go(tmp_path / "run", settings=replace(RARELY, minutes=0))
+    assert (outcome.ended, outcome.step) == ("out of time", 1)
+    assert outcome.generator is outcome.result is None
+    assert not (tmp_path / "run" / "generator.safetensors").exists()
+    assert "the checkpoint is safe" in capsys.readouterr().err
+    go(tmp_path / "run")
+    assert whole_state(tmp_path / "run") == whole_state(whole)
+
+
+def test_a_result_that_a_kill_left_behind_is_made_anew(whole: Path, tmp_path: Path) -> None:
+    expected = (whole / "generator.safetensors").read_bytes()
+    for left in (None, b"half"):
+        folder = copied(whole, tmp_path / f"run {left}")
+        (folder / "generator.safetensors").unlink()
+        if left is not None:
+            (folder / "generator.safetensors").write_bytes(left)
+        assert go(folder).already
+        assert (folder / "generator.safetensors").stat().st_size == len(expected)
+        one, other = (checkpoint.load(of / "generator.safetensors") for of in (folder, whole))
+        for name, value in one.state_dict().items():
+            assert torch.equal(value, other.state_dict()[name])
+
+
+def test_a_precision_that_costs_time_is_told_before_the_first_step(
+    tmp_path, monkeypatch, capsys
+) -> None:
+    def step(self, batch, real=run.Trainer.step):
+        assert "no bf16 arithmetic" in capsys.readouterr().err
+        return real(self, batch)
+
+    monkeypatch.setattr(precision, "processor_words", lambda: {"avx2"})
+    monkeypatch.setattr(run.Trainer, "step", step)
+    go(tmp_path / "run", tiny_run.config(steps=1, precision="bf16"), RARELY)
+
+
 def test_a_finished_run_is_not_run_again(whole: Path, tmp_path: Path) -> None:
     folder = copied(whole, tmp_path / "run")
     outcome = go(folder)
     assert (outcome.ended, outcome.step, outcome.resumed_at) == ("finished", 4, 4)
+    assert outcome.already
+    assert outcome.result == folder / "generator.safetensors"
     assert len(outcome.history.rows) == 4
     assert not outcome.generator.training
 
@@ -211,7 +290,7 @@ def test_another_config_is_another_run(whole: Path, tmp_path: Path) -> None:
         go(folder, config=replace(CONFIG, training=replace(CONFIG.training, steps=9)))
     machine = Machine()
     machine.processes = 2
-    with pytest.raises(RunError, match="in 1 processes, this one has 2"):
+    with pytest.raises(RunError, match="processes: was 1, is 2"):
         go(folder, machine=machine)
     assert whole_state(folder) == whole_state(whole)
 
@@ -314,7 +393,7 @@ def test_a_full_disk_under_the_log(tmp_path: Path, monkeypatch) -> None:
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch) -> None:
     (tmp_path / "file").write_text("no folder")
-    with pytest.raises(RunError, match=r"run\.json cannot be written .*--out"):
+    with pytest.raises(RunError, match=r"run\.lock cannot be written .*--out"):
         go(tmp_path / "file" / "run")
 
     def refused(path, content):

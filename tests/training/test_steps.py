@@ -145,7 +145,7 @@ def test_the_norm_of_the_gradients() -> None:
 
 def test_one_process_is_the_default_and_shares_with_nobody() -> None:
     for machine in (Machine(), Processes(cpu=True)):
-        assert (machine.rank, machine.processes, machine.first) == (0, 1, True)
+        assert (machine.rank, machine.processes, machine.is_main) == (0, 1, True)
         assert machine.name == machine.device.type == "cpu"
         values = torch.ones(2)
         machine.average([values])

@@ -288,6 +288,30 @@ def test_toy_batches_hold_each_scene_once_an_epoch():
     assert places[:12] != places[12:]
 
 
+def test_a_scene_is_drawn_when_a_batch_needs_it_and_once(monkeypatch):
+    drawn, real = [], toy.scenes
+
+    def scenes(count, **where):
+        drawn.extend(range(where["start"], where["start"] + count))
+        return real(count, **where)
+
+    monkeypatch.setattr(toy, "scenes", scenes)
+    config = tiny_run.config()
+    resumed = toy_batches(config, start=5)
+    next(resumed)
+    assert len(drawn) == config.training.batch_size
+    list(islice(resumed, 8))
+    assert sorted(drawn) == list(range(12))
+
+
+def test_resumed_batches_are_those_of_the_whole_row():
+    whole = list(islice(batches(), 9))
+    for start in (1, 4, 7):
+        for one, other in zip(whole[start], next(toy_batches(tiny_run.config(), start=start))):
+            assert torch.equal(one, other)
+            assert one.dtype == other.dtype
+
+
 def test_toy_batches_repeat_by_seed():
     one, same, other = (next(toy_batches(tiny_run.config(seed=seed))).images for seed in (1, 1, 2))
     assert torch.equal(one, same)

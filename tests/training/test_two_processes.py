@@ -78,7 +78,7 @@ def test_killed_and_resumed_they_end_alike(folder: Path, said: list[dict], tmp_p
 
 
 def test_one_process_alone_cannot_go_on_with_it(folder: Path, said: list[dict]) -> None:
-    with pytest.raises(RunError, match="in 2 processes, this one has 1"):
+    with pytest.raises(RunError, match="processes: was 2, is 1"):
         fit(
             two_processes.CONFIG,
             folder,

@@ -84,20 +84,15 @@ class _Order:
             yield shuffled[number * self.batch_size : (number + 1) * self.batch_size].tolist()
 
 
-def folder_batches(
-    dataset: FolderDataset,
-    *,
-    device: torch.device | str = "cpu",
-    workers: int = 0,
-    start: int = 0,
-    stride: int = 1,
-    settings: Canny = AUTHORS,
-) -> Iterator[Batch]:
-    r"""Endless batches of ``dataset.config.training.batch_size``: ``start``, ``start + stride``...
+def folder_samples(
+    dataset: FolderDataset, *, workers: int = 0, start: int = 0, stride: int = 1
+) -> Iterator[list[Sample]]:
+    r"""The samples of endless batches of ``dataset.config.training.batch_size``.
 
-    A batch depends on the data, the seed and its number alone, however many ``workers`` (processes
-    that read files; 0 for none) there are. ``stride`` lets several processes share the row. Raises
-    :class:`FolderError` where there are fewer scenes than one batch takes.
+    Batches ``start``, ``start + stride``... A batch depends on the data, the seed and its number
+    alone, however many ``workers`` (processes that read files; 0 for none) there are. ``stride``
+    lets several processes share the row. Raises :class:`FolderError` where there are fewer scenes
+    than one batch takes.
     """
     order = _Order(dataset, dataset.config.training.batch_size, stride)
     if not order.whole:
@@ -119,8 +114,22 @@ def folder_batches(
         order.epoch, order.skip = divmod(number, order.whole)
         dataset.set_epoch(order.epoch)
         for samples in loader:
-            yield assemble(samples, config=dataset.config, device=device, settings=settings)
+            yield samples
             number += stride
+
+
+def folder_batches(
+    dataset: FolderDataset,
+    *,
+    device: torch.device | str = "cpu",
+    workers: int = 0,
+    start: int = 0,
+    stride: int = 1,
+    settings: Canny = AUTHORS,
+) -> Iterator[Batch]:
+    r"""The batches of :func:`folder_samples` on ``device``, with layouts and edges."""
+    for samples in folder_samples(dataset, workers=workers, start=start, stride=stride):
+        yield assemble(samples, config=dataset.config, device=device, settings=settings)
 
 
 def write_edges(

@@ -1,0 +1,48 @@
+r"""Fitting a segmenter to a folder: no edges, and Ctrl-C keeps what there is."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from ecgan.data.folders import batches, dataset
+from ecgan.training.segmenters import fit_on_folder, fit_segmenter
+from support import scenes_on_disk, tiny_run
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return scenes_on_disk.write(tmp_path, "folder", list(range(9)))
+
+
+def test_no_edges_are_computed(folder: Path, monkeypatch) -> None:
+    def refuse(*_, **__):
+        raise AssertionError("edges were computed")
+
+    for module in (batches, dataset):
+        for name in ("canny", "edge_maps", "find_edges"):
+            monkeypatch.setattr(module, name, refuse, raising=False)
+    network = tiny_run.segmenter()
+    before = [value.clone() for value in network.parameters()]
+    fit_on_folder(network, folder, config=tiny_run.config(batch_size=2), steps=2, cpu=True)
+    assert not all(map(torch.equal, before, network.parameters()))
+
+
+def test_ctrl_c_keeps_what_there_is(capfd) -> None:
+    taken = []
+
+    def pairs():
+        while True:
+            taken.append(1)
+            if len(taken) == 3:
+                os.kill(os.getpid(), signal.SIGINT)
+            yield torch.zeros(2, 3, 8, 8), torch.zeros(2, 8, 8, dtype=torch.long)
+
+    network = nn.Conv2d(3, 2, 1)
+    fitted = fit_segmenter(network, pairs(), steps=100, rate=0.01, weights=torch.ones(2))
+    assert len(taken) == 3
+    assert fitted is network
+    assert "stopping after this step; the segmenter is kept" in capfd.readouterr().err

@@ -23,7 +23,7 @@ JOBS ?= 2
 .PHONY: check-python
 
 book: $(READY)
-	$(BIN)/python book/build.py
+	$(BIN)/python -m book.tools.build
 
 test: $(READY)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
@@ -37,16 +37,16 @@ bench: $(READY)
 	$(BIN)/python benchmarks/parts.py $(if $(LAYOUTS),--layouts $(LAYOUTS))
 
 notebooks: $(READY)
-	$(BIN)/python book/notebooks.py $(ONLY)
+	$(BIN)/python -m book.tools.notebooks $(ONLY)
 
 slides: book
-	$(BIN)/python book/slides.py
+	$(BIN)/python -m book.tools.slides
 
 print: book
-	$(BIN)/python book/paper.py
+	$(BIN)/python -m book.tools.print
 
 repository: $(READY)
-	$(BIN)/python book/repository.py "$(URL)"
+	$(BIN)/python -m book.tools.repository "$(URL)"
 
 environment: $(READY)
 

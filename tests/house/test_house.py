@@ -12,8 +12,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-import build
-import repository
+from book.tools import build, repository
 from support.chapters import ROOT
 
 
@@ -149,7 +148,7 @@ def test_a_new_address_is_written_everywhere(url: str, tmp_path: Path, monkeypat
     assert repository.current() == new
     for copy in copies:
         assert f"{old}" not in copy.read_text(), copy
-    assert new in (tmp_path / "book" / "setup_cell.py").read_text()
+    assert new in (tmp_path / "book" / "tools" / "setup_cell.py").read_text()
 
 
 @pytest.mark.parametrize(
@@ -190,7 +189,7 @@ def test_files_that_are_named_exist(page: str) -> None:
 
 
 def test_exercises_that_teachers_are_told_of_exist() -> None:
-    told = re.findall(r"exercise \*([^*]+)\*", (ROOT / "book" / "teach.md").read_text())
+    told = re.findall(r"exercise \*([^*]+)\*", (ROOT / "book" / "pages" / "teach.md").read_text())
     chapters = "".join(path.read_text() for path in sorted((ROOT / "notebooks").glob("*.ipynb")))
     for title in told:
         assert re.search(rf"### Exercise \d[^:]*: {title}", chapters), title

@@ -151,10 +151,8 @@ def tabs() -> Iterator[tuple]:
 def visits(tabs: tuple) -> dict[str, Visit]:
     r"""Every page once in a browser; index.html only leads to the first."""
     names = {path.relative_to(HTML).as_posix() for path in pages()} - {"index.html"}
-    thorough = {
-        "book/pages/intro.html",
-        "notebooks/00_quickstart.html",
-    }  # with the laptop's sidebars
+    # With the laptop's sidebars.
+    thorough = {"book/pages/intro.html", "notebooks/00_quickstart.html"}
     return {name: visit(*tabs, name, thorough=name in thorough) for name in sorted(names)}
 
 

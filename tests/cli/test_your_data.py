@@ -1,4 +1,4 @@
-r"""The commands of book/pages/your_data.md, word for word, on a folder made here; only fewer steps."""
+r"""The commands of "Your own pictures", word for word, on a folder made here; only fewer steps."""
 
 import json
 import re

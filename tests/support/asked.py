@@ -1,4 +1,4 @@
-r"""Tests put nothing on a machine behind its owner's back: only in CI, or where they are asked to."""
+r"""Tests put nothing on a machine behind its owner's back: only in CI, or where they are asked."""
 
 import os
 

@@ -1,4 +1,4 @@
-r"""The headless Chromium of the tests, installed where that is asked for; how busy the machine is."""
+r"""The headless Chromium of the tests, installed if that is asked; how busy the machine is."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ __all__ = ["Server", "crowding", "headless", "served"]
 
 
 def installed() -> str:
-    r"""Chromium's path. Where it is missing: installed if asked, else a failure in CI, else a skip."""
+    r"""Chromium's path; where it is missing it is installed if asked, else a failure in CI."""
     is_root = hasattr(os, "geteuid") and os.geteuid() == 0
     if chromium.find() is None and may_install() and is_root and shutil.which("apt-get"):
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}

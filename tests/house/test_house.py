@@ -1,5 +1,6 @@
 r"""The house in order: what is installed, where the address stands, what no file may hold."""
 
+import ast
 import re
 import shutil
 import subprocess
@@ -174,6 +175,19 @@ def test_no_file_names_a_machine() -> None:
             continue
         found = places.search(path.read_text())
         assert found is None, f"{path.relative_to(ROOT)}: {found}"
+
+
+MACHINES = {"apt", "apt-get", "brew", "conda", "mount", "sudo", "umount", "unshare"}
+INSTALLERS = {"tests/support/browser.py", "tests/book/test_browser.py", "tests/house/test_house.py"}
+
+
+def test_tests_leave_the_machine_as_it_is() -> None:
+    r"""No test starts a program that installs or mounts; Chromium has its one place for that."""
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        nodes = ast.walk(ast.parse(path.read_text()))
+        said = {node.value for node in nodes if isinstance(node, ast.Constant)}
+        if path.relative_to(ROOT).as_posix() not in INSTALLERS:
+            assert not said & MACHINES, f"{path.relative_to(ROOT)}: {said & MACHINES}"
 
 
 @pytest.mark.parametrize("page", ["CONTRIBUTING.md", "README.md"])

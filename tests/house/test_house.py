@@ -177,6 +177,30 @@ def test_no_file_names_a_machine() -> None:
         assert found is None, f"{path.relative_to(ROOT)}: {found}"
 
 
+HELPERS = {"ranges", "options"}  # beside `config`, too small for a line
+
+
+def test_the_map_is_the_tree() -> None:
+    r"""Every floor of the package and every room of the book has its line, and no other."""
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    table = text[text.index("| of the package") : text.index("## Rules that")]
+    named = re.findall(r"`(\w+)/?`", "".join(re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)))
+    there = {path.stem for path in (ROOT / "ecgan").iterdir() if not path.name.startswith("_")}
+    assert set(named) == there - HELPERS
+    rooms = {path.name for path in (ROOT / "book").iterdir() if not path.name.startswith("_")}
+    assert rooms == set(re.findall(r"`book/(\w+)/`", text))
+
+
+def test_the_quick_loop_is_a_part_of_the_whole() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    (checked,) = re.findall(r"^CHECKED := (.+)$", makefile, re.MULTILINE)
+    assert {"method", "fast", "data", "house"} <= set(checked.split())
+    left_out = {"book", "training", "device", "evaluation", "experiments", "teaching", "support"}
+    folders = {path.name for path in (ROOT / "tests").iterdir() if path.is_dir()} - {"__pycache__"}
+    assert folders <= set(checked.split()) | left_out, "say of the new folder whether it is quick"
+    assert not set(checked.split()) & left_out
+
+
 MACHINES = {"apt", "apt-get", "brew", "conda", "mount", "sudo", "umount", "unshare"}
 INSTALLERS = {"tests/support/browser.py", "tests/book/test_browser.py", "tests/house/test_house.py"}
 
@@ -196,7 +220,7 @@ def test_files_that_are_named_exist(page: str) -> None:
     endings = r"\.py|\.md|\.toml|\.ipynb|\.bib|\.ya?ml|\.lock|\.cff|/"
     named = re.findall(rf"`([\w./-]+?(?:{endings}))`", (ROOT / page).read_text())
     named = [name for name in named if not re.search(r"NAME|NN_|name\.py|^(images|labels)/", name)]
-    places = ("", "book", "tests", "notebooks", "ecgan", ".github/workflows")
+    places = ("", "notebooks", "ecgan", ".github/workflows")
     for name in named:
         assert any((ROOT / place / name).exists() for place in places), f"{page}: {name}"
     assert len(named) > 5

@@ -1,5 +1,6 @@
 # make book        the book, in _build/html/index.html
 # make test        every test: the package, the chapters, the built book
+# make check       the quick ones of them: no book, no browser, no chapter, no training run
 # make notebooks   run the chapters in place (ONLY=02_edges for one) and store the checked outputs
 # make experiments  the grid of experiments, what has no rows yet; JOBS=2 runs at once
 # make bench       speed and memory against the released schedule (LAYOUTS=folder of label PNGs)
@@ -15,18 +16,23 @@ BIN := $(ENVIRONMENT)/bin
 READY := $(ENVIRONMENT)/.ready
 LOCKED_EXTRAS := book,test,train,segformer,onnx,experiments
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
+# The folders of tests/ that `make check` runs; test_house holds them against the tree.
+CHECKED := method fast readers files weights data cli house
 WORKERS ?= 2
 JOBS ?= 2
 
 .DEFAULT_GOAL := book
-.PHONY: book test experiments bench notebooks slides print repository lock clean environment
+.PHONY: book test check experiments bench notebooks slides print repository lock clean environment
 .PHONY: check-python
 
 book: $(READY)
-	$(BIN)/python book/build.py
+	$(BIN)/python -m book.tools.build
 
 test: $(READY)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+check: $(READY)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow" $(wildcard $(CHECKED:%=tests/%))
 
 experiments: $(READY)
 	$(BIN)/snakemake --snakefile experiments/Snakefile --cores $(JOBS) --keep-going --scheduler greedy
@@ -37,16 +43,16 @@ bench: $(READY)
 	$(BIN)/python benchmarks/parts.py $(if $(LAYOUTS),--layouts $(LAYOUTS))
 
 notebooks: $(READY)
-	$(BIN)/python book/notebooks.py $(ONLY)
+	$(BIN)/python -m book.tools.notebooks $(ONLY)
 
 slides: book
-	$(BIN)/python book/slides.py
+	$(BIN)/python -m book.tools.slides
 
 print: book
-	$(BIN)/python book/paper.py
+	$(BIN)/python -m book.tools.print
 
 repository: $(READY)
-	$(BIN)/python book/repository.py "$(URL)"
+	$(BIN)/python -m book.tools.repository "$(URL)"
 
 environment: $(READY)
 

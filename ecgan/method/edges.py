@@ -66,11 +66,11 @@ class CannyStages(NamedTuple):
 
 def grey(images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b h w"]:
     r"""Images in [-1, 1] to whole grey levels 0-255: 0.2989 R + 0.5870 G + 0.1140 B [R]."""
-    red, *others = ((plane + 1).mul_(127.5).round_() for plane in images.unbind(1))
-    mixed = red.mul_(LUMA[0])
+    red, *others = (torch.round(127.5 * (plane + 1)) for plane in images.unbind(1))
+    mixed = LUMA[0] * red
     for plane, share in zip(others, LUMA[1:], strict=True):
-        mixed.add_(plane, alpha=share)
-    return mixed.round_()
+        mixed = torch.add(mixed, plane, alpha=share)
+    return torch.round(mixed)
 
 
 def gaussian(sigma: float | None, like: Tensor) -> Float[Tensor, "h w"]:
@@ -87,7 +87,7 @@ def correlate(
 ) -> Float[Tensor, "b h w"]:
     r"""Correlation of the same size, zeros outside the picture.
 
-    The pictures go in as the channels of one, each its own group: many times faster.
+    The pictures go in as the channels of one, each its own group.
     """
     planes = rearrange(picture, "b h w -> 1 b h w")
     weight = repeat(kernel, "kh kw -> b 1 kh kw", b=len(picture))
@@ -116,9 +116,9 @@ def directions(
     gradient_x: Float[Tensor, "b h w"], gradient_y: Float[Tensor, "b h w"]
 ) -> Int[Tensor, "b h w"]:
     r"""Gradient direction rounded to 0, 45, 90, 135 degrees: index 0, 1, 2, 3."""
-    degrees = torch.atan2(gradient_y, gradient_x).rad2deg_()
-    eighths = degrees.add_(180 + 22.5).div_(45).floor_().to(torch.int16)
-    return eighths.bitwise_and_(3)  # half a turn has four
+    degrees = torch.atan2(gradient_y, gradient_x).rad2deg()
+    eighths = torch.floor((degrees + (180 + 22.5)) / 45).to(torch.int16)
+    return eighths & 3  # half a turn has four
 
 
 def suppress(
@@ -147,7 +147,7 @@ def stages(images: Float[Tensor, "b 3 h w"], *, settings: Canny = AUTHORS) -> Ca
     sobel = picture.new_tensor(SOBEL)
     gradient_x = correlate(blurred, sobel)
     gradient_y = correlate(blurred, rearrange(sobel, "h w -> w h"))
-    magnitude = torch.hypot(gradient_x, gradient_y).div_(weights.sum())
+    magnitude = torch.hypot(gradient_x, gradient_y) / weights.sum()
     smooth = blurred / weights.sum()
     direction = directions(gradient_x, gradient_y)
     suppressed = suppress(magnitude, direction)
@@ -168,7 +168,7 @@ def edge_maps(
 ) -> Float[Tensor, "b 3 h w"]:
     r"""Training target: 3 equal channels, 1 on edges and -1 elsewhere [R]."""
     edges = canny(images, settings=settings).to(images.dtype)
-    return repeat(edges.mul_(2).sub_(1), "b h w -> b 3 h w")
+    return repeat(2 * edges - 1, "b h w -> b 3 h w")
 
 
 def layout_boundaries(labels: Int[Tensor, "b h w"]) -> Bool[Tensor, "b h w"]:

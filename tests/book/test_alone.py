@@ -95,16 +95,16 @@ def test_a_chapter_alone_installs_what_it_needs_and_runs(colab, source: Path) ->
     r"""One chapter is run; of the others it must be true that they import nothing else."""
     python, environment = colab
 
-    def run(*command: str | Path) -> subprocess.CompletedProcess:
+    def run(*command: str | Path, cwd: Path = python.parent) -> subprocess.CompletedProcess:
         r"""Far from this repository, whose folder holds an ecgan."""
         return subprocess.run(
-            [python, *command], env=environment, cwd=python.parent, capture_output=True, text=True
+            [python, *command], env=environment, cwd=cwd, capture_output=True, text=True
         )
 
     here = "import importlib.util as u; print(*(u.find_spec(n) is not None for n in NAMES))"
     here = here.replace("NAMES", "('ecgan', 'tyro')")
     assert run("-c", here).stdout.split() == ["False", "False"]
-    ran = run(ROOT / "book" / "alone.py", source, "00_quickstart")
+    ran = run("-m", "book.tools.alone", source, "00_quickstart", cwd=ROOT)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "00_quickstart ran alone" in ran.stdout
     assert run("-c", here).stdout.split() == ["False", "True"], "it takes ecgan away again"
@@ -116,7 +116,7 @@ def test_a_chapter_alone_installs_what_it_needs_and_runs(colab, source: Path) ->
 
 def test_a_python_that_has_ecgan_is_refused(source: Path) -> None:
     r"""Or the setup cell would have nothing to do, and nothing would be tested."""
-    command = [sys.executable, ROOT / "book" / "alone.py", source, "00_quickstart"]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "book.tools.alone", source, "00_quickstart"]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert ran.returncode != 0
     assert re.match("ecgan is installed here already", ran.stderr)

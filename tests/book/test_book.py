@@ -12,9 +12,8 @@ import yaml
 from bs4 import BeautifulSoup
 from PIL import Image
 
-import facts
-import repository
-import slides
+from book.extensions import facts
+from book.tools import repository, slides
 from support.browser import headless, served
 from support.chapters import PATHS, ROOT
 from support.visits import PHONE, Visit, unseen_focus, visit
@@ -26,8 +25,8 @@ LARGEST_PAGE = 3e6
 @pytest.fixture(scope="module", autouse=True)
 def book() -> Path:
     r"""The book as `make book` builds it; what a chapter showed may come from its cache."""
-    command = [sys.executable, ROOT / "book" / "build.py"]
-    built = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "book.tools.build"]
+    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert built.returncode == 0, f"{built.stdout[-8000:]}\n{built.stderr[-8000:]}"
     return HTML
 
@@ -64,7 +63,7 @@ def test_the_contents_name_every_chapter_and_page() -> None:
     listed = entries(yaml.safe_load((ROOT / "_toc.yml").read_text()))
     assert len(listed) == len(set(listed))
     there = [path.relative_to(ROOT).with_suffix("") for path in PATHS]
-    there += [path.relative_to(ROOT).with_suffix("") for path in (ROOT / "book").glob("*.md")]
+    there += [path.relative_to(ROOT).with_suffix("") for path in (ROOT / "book").glob("*/*.md")]
     assert sorted(listed) == sorted(map(str, there))
     assert all((HTML / f"{name}.html").is_file() for name in listed)
     assert (HTML / "index.html").is_file()
@@ -134,7 +133,7 @@ def test_each_chapter_can_be_downloaded_as_a_notebook() -> None:
 
 
 def test_the_status_page_names_every_chapter_and_version() -> None:
-    shown = page(HTML / "book" / "status.html").article.get_text()
+    shown = page(HTML / "book" / "pages" / "status.html").article.get_text()
     for path in PATHS:
         assert f"notebooks/{path.stem}" in shown
     assert "❌" not in shown
@@ -152,7 +151,8 @@ def tabs() -> Iterator[tuple]:
 def visits(tabs: tuple) -> dict[str, Visit]:
     r"""Every page once in a browser; index.html only leads to the first."""
     names = {path.relative_to(HTML).as_posix() for path in pages()} - {"index.html"}
-    thorough = {"book/intro.html", "notebooks/00_quickstart.html"}  # with the laptop's sidebars
+    # With the laptop's sidebars.
+    thorough = {"book/pages/intro.html", "notebooks/00_quickstart.html"}
     return {name: visit(*tabs, name, thorough=name in thorough) for name in sorted(names)}
 
 
@@ -190,7 +190,7 @@ def test_axe_and_the_tab_key_notice_faults(tabs: tuple) -> None:
         bad.unlink()
 
 
-@pytest.mark.parametrize("name", ["book/intro.html", "notebooks/00_quickstart.html"])
+@pytest.mark.parametrize("name", ["book/pages/intro.html", "notebooks/00_quickstart.html"])
 def test_what_the_tab_key_reaches_is_seen(tabs: tuple, name: str) -> None:
     assert unseen_focus(*tabs, name, presses=40) == []
 

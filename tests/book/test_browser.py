@@ -1,4 +1,4 @@
-r"""Chromium is found, or installed, or its absence is said aloud; in CI it is a failure."""
+r"""Chromium is found, or installed if asked, or its absence is said aloud; a failure in CI."""
 
 import subprocess
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("playwright", reason="tests in a browser need playwright: pip install .[test]")
 
-import chromium
+from book.tools import chromium
 from support import browser
 
 ABSENT = "NO CHROMIUM ON THIS MACHINE"
@@ -15,9 +15,10 @@ ABSENT = "NO CHROMIUM ON THIS MACHINE"
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch) -> Path:
-    r"""A folder that is the whole PATH; no root, not in CI."""
+    r"""A folder that is the whole PATH; no root, not in CI, nothing asked for."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.delenv("CI", raising=False)
+    for asked in ("CI", "ECGAN_INSTALL"):
+        monkeypatch.delenv(asked, raising=False)
     monkeypatch.setattr(browser.os, "geteuid", lambda: 1000, raising=False)
     return tmp_path
 
@@ -36,7 +37,10 @@ def test_it_is_found_by_any_of_its_names(machine: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("root", [True, False], ids=["root", "not root"])
-def test_root_installs_it_with_apt(machine: Path, monkeypatch, root: bool) -> None:
+@pytest.mark.parametrize("asked", [{}, {"ECGAN_INSTALL": "0"}, {"ECGAN_INSTALL": "1"}, {"CI": "1"}])
+def test_root_installs_it_with_apt_if_asked(
+    machine: Path, monkeypatch, root: bool, asked: dict[str, str]
+) -> None:
     ran = []
 
     def run(command: list[str], **_: object) -> None:
@@ -47,11 +51,14 @@ def test_root_installs_it_with_apt(machine: Path, monkeypatch, root: bool) -> No
     program(machine, "apt-get")
     monkeypatch.setattr(subprocess, "run", run)
     monkeypatch.setattr(browser.os, "geteuid", lambda: 0 if root else 1000, raising=False)
-    if root:
+    for name, value in asked.items():
+        monkeypatch.setenv(name, value)
+    if root and asked in ({"ECGAN_INSTALL": "1"}, {"CI": "1"}):
         assert browser.installed() == str(machine / "chromium")
         assert [command[2] for command in ran] == ["update", "install"]
     else:
-        with pytest.raises(pytest.skip.Exception, match=ABSENT):
+        told = pytest.fail.Exception if "CI" in asked else pytest.skip.Exception
+        with pytest.raises(told, match=ABSENT):
             browser.installed()
         assert ran == []
 

@@ -6,9 +6,10 @@ from dataclasses import fields
 
 import pytest
 
-import fidelity
+from book.tools import fidelity
 from ecgan.config import ContrastConfig, LossConfig, ModelConfig, TrainingConfig
 from ecgan.readers.segmenter import UNet
+from support.chapters import ROOT
 
 ROWS = [row for section in fidelity.sections() for row in section["row"]]
 CHECKS = {expression: value for row in ROWS for expression, value in row.get("checks", {}).items()}
@@ -78,7 +79,7 @@ def test_titles_and_entries_are_unique():
         assert len(names) == len(set(names)), section["title"]
         assert {"title", "row"} <= set(section) <= {"title", "chapters", "row"}
         for chapter in section.get("chapters", []):
-            assert (fidelity.BOOK.parent / "notebooks" / f"{chapter}.ipynb").is_file()
+            assert (ROOT / "notebooks" / f"{chapter}.ipynb").is_file()
         for row in section["row"]:
             assert set(row) <= {"what", "checks", *fidelity.COLUMNS}
 
@@ -92,7 +93,7 @@ def test_every_choice_of_a_config_is_in_the_ledger(config):
 
 
 def test_the_page_is_written_from_the_data():
-    assert fidelity.PAGE.read_text() == fidelity.render(), "run python book/fidelity.py"
+    assert fidelity.PAGE.read_text() == fidelity.render(), "run python -m book.tools.fidelity"
 
 
 def test_the_page_shows_every_entry():

@@ -9,8 +9,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-import notebooks
-import repository
+from book.tools import notebooks, repository
 from support.chapters import PATHS, ROOT, read, tags
 
 LONGEST_CELL = 20
@@ -51,7 +50,7 @@ def test_starts_with_a_title_and_the_setup_cell(path: Path) -> None:
     assert re.match(r"# \S", cells[0].source)
     setups = [cell for cell in code_cells(path) if "setup" in tags(cell)]
     assert setups == code_cells(path)[:1], "the setup cell is the first code cell, and the only one"
-    assert setups[0].source == (ROOT / "book" / "setup_cell.py").read_text().strip()
+    assert setups[0].source == (ROOT / "book" / "tools" / "setup_cell.py").read_text().strip()
 
 
 @each_chapter
@@ -129,7 +128,7 @@ def test_labels_are_unique_in_the_book() -> None:
 
 def test_the_setup_cell_says_what_to_set(tmp_path: Path) -> None:
     r"""Without the package, and while the address is not known, one sentence tells the way out."""
-    setup = (ROOT / "book" / "setup_cell.py").read_text()
+    setup = (ROOT / "book" / "tools" / "setup_cell.py").read_text()
     assert len(setup.splitlines()) <= LONGEST_CELL
     assert f'REPOSITORY = "https://github.com/{repository.current()}"' in setup
     if "-unpublished-" not in repository.current():
@@ -151,7 +150,7 @@ def test_the_setup_cell_keeps_torch_and_numpy(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setenv("ECGAN_SOURCE", "/some/where")
     monkeypatch.setattr("subprocess.check_call", record)
-    setup = (ROOT / "book" / "setup_cell.py").read_text()
+    setup = (ROOT / "book" / "tools" / "setup_cell.py").read_text()
     exec(compile(setup, "setup_cell.py", "exec"), {})
     assert calls == [], "where ecgan is installed nothing is to do"
     exec(setup.replace('find_spec("ecgan")', 'find_spec("no_such_package")'), {})

@@ -23,7 +23,7 @@ pytest.importorskip("playwright", reason="the painter's tests need playwright: p
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Request, expect
 
-import paint_assets
+from book.tools import paint_assets
 from ecgan.data import toy
 from ecgan.method.generator import AttentionGuidedEdgeTransfer
 from ecgan.method.layouts import from_colors
@@ -32,8 +32,8 @@ from ecgan.weights.checkpoint import shipped
 from support.browser import Server, crowding, headless, served
 from support.chapters import ROOT
 
-PAGE, CHAPTER = "/book/paint.html", "/notebooks/00_quickstart.html"
-CONTENTS = "{format: jb-book, root: book/paint, chapters: [{file: notebooks/00_quickstart}]}"
+PAGE, CHAPTER = "/book/pages/paint.html", "/notebooks/00_quickstart.html"
+CONTENTS = "{format: jb-book, root: book/pages/paint, chapters: [{file: notebooks/00_quickstart}]}"
 TOLERANCE = 1e-3
 LARGEST_NETWORK, LARGEST_PAGE = 6e6, 5e5
 SLOWEST_FIRST, SLOWEST_STROKE = 3.0, 0.2  # seconds, on two cores that do nothing else
@@ -67,7 +67,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     settings = yaml.safe_load((ROOT / "_config.yml").read_text())
     settings["execute"]["execute_notebooks"] = "off"
     extensions = settings["sphinx"]["local_extensions"]
-    settings["sphinx"]["local_extensions"] = dict.fromkeys(extensions, str(ROOT / "book"))
+    settings["sphinx"]["local_extensions"] = dict.fromkeys(extensions, str(ROOT))
     (folder / "_config.yml").write_text(yaml.safe_dump(settings))
     (folder / "_toc.yml").write_text(CONTENTS)
     command = [Path(sys.executable).with_name("jupyter-book"), "build", ROOT]
@@ -398,7 +398,9 @@ def test_saved_pictures_are_the_ones_shown_and_python_reads_the_layout(
         download.value.save_as(download.value.suggested_filename)
         saved = np.array(Image.open(f"street_{name}.png").convert("RGB"))
         np.testing.assert_array_equal(saved, pixels(page, f'[data-picture="{name}"] canvas'))
-    code = re.search(r"```python\n(.*?)```", (ROOT / "book" / "paint.md").read_text(), re.DOTALL)
+    code = re.search(
+        r"```python\n(.*?)```", (ROOT / "book" / "pages" / "paint.md").read_text(), re.DOTALL
+    )
     Path("read.py").write_text(code.group(1))
     again = runpy.run_path("read.py")["made"].final[0].numpy()
     np.testing.assert_allclose(made(page)["final"], again, atol=TOLERANCE, rtol=0)

@@ -4,13 +4,15 @@ import json
 
 import pytest
 
-import performance
+from book.tools import performance
 
 FILES = {name: performance.rows(name) for name in ("speed", "parts", "tricks")}
 
 
 def test_the_page_is_written_from_the_rows():
-    assert performance.PAGE.read_text() == performance.render(), "run python book/performance.py"
+    assert performance.PAGE.read_text() == performance.render(), (
+        "run python -m book.tools.performance"
+    )
 
 
 def test_chapter_03_says_what_the_rows_say():

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-import results
+from book.tools import results
 from ecgan.experiments.comparison import EXPERIMENTS, read_claims, read_rows
 from ecgan.experiments.grid import read_grid
 
@@ -23,7 +23,7 @@ def page() -> str:
 
 
 def test_the_page_is_what_the_rows_say(page: str, rows: list[dict]) -> None:
-    assert page == results.render(rows), "run `python book/results.py`"
+    assert page == results.render(rows), "run `python -m book.tools.results`"
 
 
 def test_without_rows_the_page_has_no_number() -> None:

@@ -1,4 +1,4 @@
-r"""The commands of book/your_data.md, word for word, on a folder made here; only fewer steps."""
+r"""The commands of "Your own pictures", word for word, on a folder made here; only fewer steps."""
 
 import json
 import re
@@ -28,7 +28,7 @@ QUICK = {
 
 def commands() -> list[list[str]]:
     r"""The page's calls of ecgan, in order."""
-    text = (ROOT / "book" / "your_data.md").read_text()
+    text = (ROOT / "book" / "pages" / "your_data.md").read_text()
     blocks = re.findall(r"^```bash\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     lines = [line for block in blocks for line in block.splitlines()]
     return [shlex.split(line)[1:] for line in lines if line.startswith("ecgan ")]

@@ -1,5 +1,6 @@
 r"""The house in order: what is installed, where the address stands, what no file may hold."""
 
+import ast
 import re
 import shutil
 import subprocess
@@ -12,8 +13,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-import build
-import repository
+from book.tools import build, repository
 from support.chapters import ROOT
 
 
@@ -149,7 +149,7 @@ def test_a_new_address_is_written_everywhere(url: str, tmp_path: Path, monkeypat
     assert repository.current() == new
     for copy in copies:
         assert f"{old}" not in copy.read_text(), copy
-    assert new in (tmp_path / "book" / "setup_cell.py").read_text()
+    assert new in (tmp_path / "book" / "tools" / "setup_cell.py").read_text()
 
 
 @pytest.mark.parametrize(
@@ -177,20 +177,57 @@ def test_no_file_names_a_machine() -> None:
         assert found is None, f"{path.relative_to(ROOT)}: {found}"
 
 
+HELPERS = {"ranges", "options"}  # beside `config`, too small for a line
+
+
+def test_the_map_is_the_tree() -> None:
+    r"""Every floor of the package and every room of the book has its line, and no other."""
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    table = text[text.index("| of the package") : text.index("## Rules that")]
+    named = re.findall(r"`(\w+)/?`", "".join(re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)))
+    there = {path.stem for path in (ROOT / "ecgan").iterdir() if not path.name.startswith("_")}
+    assert set(named) == there - HELPERS
+    rooms = {path.name for path in (ROOT / "book").iterdir() if not path.name.startswith("_")}
+    assert rooms == set(re.findall(r"`book/(\w+)/`", text))
+
+
+def test_the_quick_loop_is_a_part_of_the_whole() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    (checked,) = re.findall(r"^CHECKED := (.+)$", makefile, re.MULTILINE)
+    assert {"method", "fast", "data", "house"} <= set(checked.split())
+    left_out = {"book", "training", "device", "evaluation", "experiments", "teaching", "support"}
+    folders = {path.name for path in (ROOT / "tests").iterdir() if path.is_dir()} - {"__pycache__"}
+    assert folders <= set(checked.split()) | left_out, "say of the new folder whether it is quick"
+    assert not set(checked.split()) & left_out
+
+
+MACHINES = {"apt", "apt-get", "brew", "conda", "mount", "sudo", "umount", "unshare"}
+INSTALLERS = {"tests/support/browser.py", "tests/book/test_browser.py", "tests/house/test_house.py"}
+
+
+def test_tests_leave_the_machine_as_it_is() -> None:
+    r"""No test starts a program that installs or mounts; Chromium has its one place for that."""
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        nodes = ast.walk(ast.parse(path.read_text()))
+        said = {node.value for node in nodes if isinstance(node, ast.Constant)}
+        if path.relative_to(ROOT).as_posix() not in INSTALLERS:
+            assert not said & MACHINES, f"{path.relative_to(ROOT)}: {said & MACHINES}"
+
+
 @pytest.mark.parametrize("page", ["CONTRIBUTING.md", "README.md"])
 def test_files_that_are_named_exist(page: str) -> None:
     r"""Those in code type with an ending or a final slash; NAME in capitals stands for yours."""
     endings = r"\.py|\.md|\.toml|\.ipynb|\.bib|\.ya?ml|\.lock|\.cff|/"
     named = re.findall(rf"`([\w./-]+?(?:{endings}))`", (ROOT / page).read_text())
     named = [name for name in named if not re.search(r"NAME|NN_|name\.py|^(images|labels)/", name)]
-    places = ("", "book", "tests", "notebooks", "ecgan", ".github/workflows")
+    places = ("", "notebooks", "ecgan", ".github/workflows")
     for name in named:
         assert any((ROOT / place / name).exists() for place in places), f"{page}: {name}"
     assert len(named) > 5
 
 
 def test_exercises_that_teachers_are_told_of_exist() -> None:
-    told = re.findall(r"exercise \*([^*]+)\*", (ROOT / "book" / "teach.md").read_text())
+    told = re.findall(r"exercise \*([^*]+)\*", (ROOT / "book" / "pages" / "teach.md").read_text())
     chapters = "".join(path.read_text() for path in sorted((ROOT / "notebooks").glob("*.ipynb")))
     for title in told:
         assert re.search(rf"### Exercise \d[^:]*: {title}", chapters), title

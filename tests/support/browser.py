@@ -1,4 +1,4 @@
-r"""The headless Chromium of the tests, installed where it can be; how busy the machine is."""
+r"""The headless Chromium of the tests, installed if that is asked; how busy the machine is."""
 
 import os
 import shutil
@@ -10,16 +10,17 @@ from contextlib import contextmanager
 import pytest
 from playwright.sync_api import Browser
 
-import chromium
-from chromium import Server, served
+from book.tools import chromium
+from book.tools.chromium import Server, served
+from support.asked import in_ci, may_install
 
 __all__ = ["Server", "crowding", "headless", "served"]
 
 
 def installed() -> str:
-    r"""Chromium's path; installed where it is missing and can be, else a failure in CI."""
+    r"""Chromium's path; where it is missing it is installed if asked, else a failure in CI."""
     is_root = hasattr(os, "geteuid") and os.geteuid() == 0
-    if chromium.find() is None and is_root and shutil.which("apt-get"):
+    if chromium.find() is None and may_install() and is_root and shutil.which("apt-get"):
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         for step in (["update"], ["install", "--yes", "--no-install-recommends", "chromium"]):
             subprocess.run(["apt-get", "--quiet", *step], check=False, **quiet)
@@ -27,9 +28,10 @@ def installed() -> str:
     if found is None:
         told = (
             "NO CHROMIUM ON THIS MACHINE: what pages do in a browser is not tested. Install it "
-            "(Debian: apt-get install chromium) and run the tests again."
+            "(Debian: apt-get install chromium; as root, ECGAN_INSTALL=1 makes the tests do it) "
+            "and run the tests again."
         )
-        if os.environ.get("CI"):
+        if in_ci():
             pytest.fail(told)
         pytest.skip(told)
     return found

@@ -1,0 +1,1 @@
+r"""What the book adds to Sphinx."""

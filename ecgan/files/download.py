@@ -12,6 +12,7 @@ from pathlib import Path
 import pooch
 from tqdm import tqdm
 
+from ecgan.errors import EcganError
 from ecgan.files.progress import quiet
 
 CHUNK = 1 << 20  # bytes
@@ -20,7 +21,7 @@ NETWORK = (urllib.error.URLError, HTTPException, ConnectionError, TimeoutError)
 ATTEMPTS = 3  # a mirror, as long as each brings something new
 
 
-class FetchError(ValueError):
+class FetchError(EcganError):
     r"""A data set that could not be fetched; the message says what is left and what to do."""
 
 

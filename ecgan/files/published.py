@@ -11,8 +11,10 @@ import pooch
 import torch
 from torch import Tensor
 
+from ecgan.errors import EcganError
 
-class WeightsUnavailable(ValueError):
+
+class WeightsUnavailable(EcganError):
     r"""Published weights that cannot be had, or are not the published ones."""
 
 

@@ -10,11 +10,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import ecgan
+from ecgan.errors import EcganError
 
 PACKAGES = ("torch", "numpy", "einops", "accelerate", "torchmetrics")
 
 
-class RecordError(ValueError):
+class RecordError(EcganError):
     r"""A file of rows that cannot be read or written; the message names file and line."""
 
 

@@ -8,12 +8,14 @@ import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from ecgan.errors import EcganError
+
 MANIFEST = "manifest.json"
 UNFINISHED = ".unfinished-"
 MIB = 2**20
 
 
-class RunError(ValueError):
+class RunError(EcganError):
     r"""A run's folder that cannot be used; the message says what to do."""
 
 

@@ -6,12 +6,13 @@ from jaxtyping import Bool, Float, Int, Integer, UInt8
 from torch import Tensor
 
 from ecgan.config import ModelConfig
+from ecgan.errors import EcganError
 
 IGNORE = 255
 NEXT_STEP = "see `ecgan doctor`"
 
 
-class LayoutError(ValueError):
+class LayoutError(EcganError):
     r"""A label map that no network can read; the message says why and what to do."""
 
 

@@ -11,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from ecgan.config import ModelConfig
+from ecgan.errors import EcganError
 from ecgan.method.discriminator import Discriminator
 from ecgan.method.generator import Generator
 from ecgan.method.losses.pixel_contrast import ProjectionHead
@@ -39,7 +40,7 @@ __all__ = [
 ]
 
 
-class CheckpointError(ValueError):
+class CheckpointError(EcganError):
     r"""A file that does not hold what was asked of it; the message names file and cure."""
 
 

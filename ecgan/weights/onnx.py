@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from ecgan.errors import EcganError
 from ecgan.method.generator import MODALITIES, Generator, Synthesis
 
 OPSET = 18
@@ -22,7 +23,7 @@ UNFUSED = ["ConvBNFusion"]
 SMALLEST_HALF = 512  # values; a smaller tensor stays as it is
 
 
-class ExportError(ValueError):
+class ExportError(EcganError):
     r"""A generator that cannot be exported as asked; the message says what it has."""
 
 

@@ -3,6 +3,7 @@ r"""The experiments: a grid is run, taken up where rows are missing, and survive
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -28,13 +29,14 @@ PLAN = Plan(config=preset("toy"))
 
 
 def snakemake(folder: Path, grid: Path) -> subprocess.CompletedProcess:
-    r"""All that `make experiments` does, with another grid and folder."""
+    r"""All that `make experiments` does, with another grid and folder; the path has a space."""
     program = Path(sys.executable).with_name("snakemake")
-    options = ["--snakefile", EXPERIMENTS / "Snakefile", "--directory", folder, "--cores", "2"]
+    options = ["--snakefile", folder / "experiments" / "Snakefile", "--directory", folder, "--cores", "2"]
     options += ["--keep-going", "--scheduler", "greedy"]
     places = [f"grid={grid}", f"results={folder / 'results'}", f"runs={folder / 'runs'}"]
     command = [program, *options, "--config", *places]
     environment = {key: value for key, value in os.environ.items() if key != "PYTEST_CURRENT_TEST"}
+    environment["PYTHONPATH"] = str(ROOT)
     return subprocess.run(
         command, capture_output=True, text=True, check=False, env=environment, cwd=ROOT
     )
@@ -47,7 +49,10 @@ def numbers(path: Path) -> dict[tuple[str, str], float]:
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
     r"""The small grid, and a variant that fails while it runs."""
-    folder = tmp_path_factory.mktemp("experiments")
+    folder = tmp_path_factory.mktemp("my books")
+    for name in ("Snakefile", "run.ipynb"):
+        (folder / "experiments").mkdir(exist_ok=True)
+        shutil.copy(EXPERIMENTS / name, folder / "experiments")
     said = yaml.safe_load(CI.read_text())
     said["experiments"]["ci"]["variants"]["broken"] = {"data.images": 3}  # a batch takes 4
     grid = folder / "grid.yaml"

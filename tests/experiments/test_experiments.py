@@ -31,8 +31,8 @@ PLAN = Plan(config=preset("toy"))
 def snakemake(folder: Path, grid: Path) -> subprocess.CompletedProcess:
     r"""All that `make experiments` does, with another grid and folder; the path has a space."""
     program = Path(sys.executable).with_name("snakemake")
-    options = ["--snakefile", folder / "experiments" / "Snakefile", "--directory", folder, "--cores", "2"]
-    options += ["--keep-going", "--scheduler", "greedy"]
+    options = ["--snakefile", folder / "experiments" / "Snakefile", "--directory", folder]
+    options += ["--cores", "2", "--keep-going", "--scheduler", "greedy"]
     places = [f"grid={grid}", f"results={folder / 'results'}", f"runs={folder / 'runs'}"]
     command = [program, *options, "--config", *places]
     environment = {key: value for key, value in os.environ.items() if key != "PYTEST_CURRENT_TEST"}

@@ -3,12 +3,12 @@ r"""What a run is fed: batches in an order that depends on seed and number alone
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
-from ecgan.config import Config, ConfigError
+from ecgan.config import Config, ConfigError, Edges
 from ecgan.data import toy
 from ecgan.data.folders.batches import assemble, folder_batches
 from ecgan.data.folders.conventions import FolderError
@@ -20,7 +20,6 @@ from ecgan.method.layouts import semantics
 HELD_OUT_SEED = 1
 TOY_IMAGES = 4096
 SETTLING_BATCHES = 64
-Edges = Literal["compute", "read"]
 
 
 @runtime_checkable

@@ -24,9 +24,9 @@ from ecgan.training.settings import RunSettings, as_json, differences
 from ecgan.training.signals import stop_signals
 from ecgan.training.trainer import Trainer
 from ecgan.weights.checkpoint import as_bytes
+from ecgan.weights.named import RESULT
 
 EXAMPLES = 6
-RESULT = "generator.safetensors"
 
 
 @dataclass(kw_only=True)

@@ -132,10 +132,11 @@ def train_run(
         find_convention(data)
     name, losses = segmenter or default_segmenter(config, data), config.losses
     if name is None and losses.segmenter_terms:
+        named = " and ".join(f"losses.{term}" for term in losses.segmenter_terms)
         off = " ".join(f"losses.{term}=0" for term in losses.segmenter_terms)
         raise CommandError(
-            f"the losses {', '.join(losses.segmenter_terms)} need a label generator: make one with "
-            f"ecgan segmenter and name it with --segmenter; or switch them off, with {off}"
+            f"{named} cannot do without a label generator: make one with ecgan segmenter and name "
+            f"it with --segmenter; or switch them off, with {off}"
         )
     network = find_segmenter(name, classes=config.model.classes) if name else None
     vgg = None

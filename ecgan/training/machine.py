@@ -11,12 +11,13 @@ from einops import pack, unpack
 from torch import Tensor, nn
 
 from ecgan.config import Precision
+from ecgan.errors import EcganError
 
 HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 APART = 10_007  # between the seeds of two processes
 
 
-class MachineError(ValueError):
+class MachineError(EcganError):
     r"""A device or a library that is not there; the message says how to get it."""
 
 

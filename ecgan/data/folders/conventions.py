@@ -7,13 +7,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
+from ecgan.errors import EcganError
 from ecgan.method.layouts import IGNORE, NEXT_STEP
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
 Split = Literal["train", "val"]
 
 
-class FolderError(ValueError):
+class FolderError(EcganError):
     r"""A folder or a file of a data set that cannot be used; the message says what to do."""
 
 

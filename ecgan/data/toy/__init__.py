@@ -17,6 +17,7 @@ from jaxtyping import Float, Int
 from PIL import Image
 from torch import Tensor
 
+from ecgan.config import ConfigError
 from ecgan.data.toy import paints as paint
 from ecgan.data.toy.paints import CLASSES
 from ecgan.data.toy.scene import Dice, Scene
@@ -51,13 +52,13 @@ class Scenes(NamedTuple):
 def _check(count: int, height: int, width: int, seed: int, start: int) -> None:
     for name, value in (("height", height), ("width", width)):
         if value < 32 or value % 2:
-            raise ValueError(
+            raise ConfigError(
                 f"{name} is {value}; a toy scene needs an even number of at least 32. "
                 f"Try {name}={max(32, value + value % 2)}."
             )
     for name, value, least in (("count", count, 1), ("seed", seed, 0), ("start", start, 0)):
         if value < least:
-            raise ValueError(f"{name} is {value}; it must be at least {least}. Try {name}={least}.")
+            raise ConfigError(f"{name} is {value}; it must be at least {least}. Try {name}={least}.")
 
 
 def scenes(
@@ -106,7 +107,7 @@ def write_folder(
     names = [f"{i:05d}.png" for i in range(count)]
     strangers = sorted({file.name for file in path.glob("*/*.png")} - set(names))
     if strangers:
-        raise ValueError(
+        raise ConfigError(
             f"{path} already holds {strangers[0]}, which is not among the {count} scenes to be "
             "written. Choose an empty folder, or delete this one first."
         )

@@ -4,10 +4,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ecgan.errors import EcganError
+
 HALF = (torch.float16, torch.bfloat16)
 
 
-class NonFiniteLoss(ValueError):
+class NonFiniteLoss(EcganError):
     r"""A loss was fed NaN or infinity; the message names the loss and the tensor."""
 
 

@@ -135,7 +135,7 @@ def train_run(
         named = " and ".join(f"losses.{term}" for term in losses.segmenter_terms)
         off = " ".join(f"losses.{term}=0" for term in losses.segmenter_terms)
         raise CommandError(
-            f"{named} cannot do without a label generator: make one with ecgan segmenter and name "
+            f"{named} need a label generator: make one with ecgan segmenter and name "
             f"it with --segmenter; or switch them off, with {off}"
         )
     network = find_segmenter(name, classes=config.model.classes) if name else None

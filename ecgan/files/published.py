@@ -84,8 +84,8 @@ class Published:
             arrived.unlink()
         except OSError as error:
             raise self.refuse(
-                f"the cache folder {path.parent} cannot be written ({error.strerror}); name another "
-                f"with the environment variable XDG_CACHE_HOME"
+                f"the cache folder {path.parent} cannot be written ({error.strerror}); name "
+                f"another with the environment variable XDG_CACHE_HOME"
             ) from error
         logger, level = pooch.get_logger(), pooch.get_logger().level
         logger.setLevel(logging.WARNING)  # it would advise to pin the hash of whatever came

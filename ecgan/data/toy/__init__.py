@@ -58,7 +58,9 @@ def _check(count: int, height: int, width: int, seed: int, start: int) -> None:
             )
     for name, value, least in (("count", count, 1), ("seed", seed, 0), ("start", start, 0)):
         if value < least:
-            raise ConfigError(f"{name} is {value}; it must be at least {least}. Try {name}={least}.")
+            raise ConfigError(
+                f"{name} is {value}; it must be at least {least}. Try {name}={least}."
+            )
 
 
 def scenes(

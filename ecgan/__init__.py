@@ -5,7 +5,7 @@ What most people want stands here, imported when it is asked for:
     from ecgan import preset, shipped, synthesize
 """
 
-from importlib import import_module
+from ecgan.lazy import face
 
 __version__ = "0.1.0"
 FACE = {
@@ -21,13 +21,7 @@ FACE = {
     "save_png": "ecgan.synthesis",
 }
 __all__ = [*FACE]
-
-
-def __getattr__(name: str):
-    r"""Import a name of the face; a package that imports torch at once would make help slow."""
-    if name not in FACE:
-        raise AttributeError(f"module 'ecgan' has no attribute {name!r}")
-    return getattr(import_module(FACE[name]), name)
+__getattr__ = face(__name__, FACE)
 
 
 def __dir__() -> list[str]:

@@ -1,22 +1,14 @@
 r"""Every choice of a model and its training, as frozen dataclasses."""
 
 from dataclasses import asdict, dataclass, field
-from typing import Literal, get_args
+from typing import Literal
 
-from ecgan.errors import EcganError
+from ecgan import ranges
+from ecgan.ranges import DOUBLINGS, ConfigError, Precision
 
-DOUBLINGS = {"normal": 5, "more": 6, "most": 7}
+__all__ = ["DOUBLINGS", "ConfigError", "Precision"]
 Number = float | int
-Precision = Literal["fp32", "tf32", "bf16", "fp16"]
-
-
-class ConfigError(EcganError):
-    r"""A value in a config that no model can be built from."""
-
-
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise ConfigError(message)
+Edges = Literal["compute", "read"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,40 +36,7 @@ class ModelConfig:
     semantic_preserving: bool = True
 
     def __post_init__(self):
-        allowed = ", ".join(f'"{name}"' for name in DOUBLINGS)
-        _require(
-            self.upsampling in DOUBLINGS,
-            f"upsampling is {self.upsampling!r}; allowed are {allowed}",
-        )
-        _require(
-            1 <= self.classes <= 255,
-            f"classes is {self.classes}; allowed are 1 to 255, because label maps are 8-bit files "
-            f"in which 255 means don't care",
-        )
-        for name in ("base_channels", "spade_hidden"):
-            _require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; it must be >= 1")
-        _require(
-            self.upsampling != "most" or self.base_channels % 2 == 0,
-            f'base_channels is {self.base_channels}; "most" halves it, so it must be even',
-        )
-        _require(
-            self.max_channels is None or self.max_channels >= self.base_channels,
-            f"max_channels is {self.max_channels}; it must be at least base_channels "
-            f"({self.base_channels}), or None for no cap",
-        )
-        step = 2**self.doublings
-        for name in ("height", "width"):
-            size = getattr(self, name)
-            _require(
-                size >= step and size % step == 0,
-                f'{name} is {size}; upsampling "{self.upsampling}" doubles {self.doublings} times, '
-                f"so {name} must be a multiple of {step}, such as {max(step, size // step * step)}",
-            )
-        _require(
-            self.edge_branch or not self.edge_transfer,
-            "edge_transfer is on but edge_branch is off; there is no edge to transfer: "
-            "switch edge_transfer off too",
-        )
+        ranges.check_model(self)
 
     @property
     def doublings(self) -> int:
@@ -102,7 +61,11 @@ class ModelConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ContrastConfig:
-    r"""How pixels are drawn and compared by the contrastive loss; see chapter 07."""
+    r"""How pixels are drawn and compared by the contrastive loss; see chapter 07.
+
+    ``scales`` counts feature maps of the trunk, the finest first. Raises :class:`ConfigError` for
+    numbers out of range and for choices that exclude each other.
+    """
 
     temperature: Number = 0.1
     per_class: int = 64
@@ -112,6 +75,9 @@ class ContrastConfig:
     scales: int = 1
     cross_scale: bool = False
     memory_per_class: int = 0
+
+    def __post_init__(self):
+        ranges.check_contrast(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,15 +110,24 @@ class LossConfig:
     def __post_init__(self):
         for name, value in vars(self).items():
             if isinstance(value, Number) and name != "similarity_pairs":
-                _require(
+                ranges.require(
                     0 <= value < float("inf"),
                     f"losses.{name} is {value}; a weight is 0 (off) or a positive number",
                 )
-        _require(
+        ranges.require(
             self.perceptual_features in ("vgg19", "lite", "segmenter"),
-            f"perceptual_features is {self.perceptual_features!r}; allowed are "
+            f"losses.perceptual_features is {self.perceptual_features!r}; allowed are "
             f'"vgg19", "lite", "segmenter"',
         )
+        ranges.check_losses(self)
+
+    @property
+    def segmenter_terms(self) -> tuple[str, ...]:
+        r"""The terms that ask a segmenter, those of weight 0 left out."""
+        asked = ["similarity", "cross_entropy"]
+        if self.perceptual_features == "segmenter":
+            asked.append("perceptual")
+        return tuple(name for name in asked if getattr(self, name))
 
     def modality(self, name: str) -> Number:
         r"""Weight of "edge", "first" or "final"."""
@@ -182,30 +157,19 @@ class TrainingConfig:
     accumulate: int = 1
 
     def __post_init__(self):
-        for name in ("steps", "batch_size", "accumulate"):
-            _require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; it must be >= 1")
-        formats = get_args(Precision)
-        _require(
-            self.precision in formats, f"precision is {self.precision!r}; allowed are {formats}"
-        )
-        for name in ("generator_rate", "discriminator_rate"):
-            rate = getattr(self, name)
-            _require(0 < rate < 1, f"{name} is {rate}; a learning rate is above 0 and below 1")
-        _require(
-            0 <= self.constant <= 1,
-            f"constant is {self.constant}; it is the share of the steps at full rate, 0 to 1",
-        )
-        _require(0 <= self.ema < 1, f"ema is {self.ema}; a decay is 0 (none) or more, and below 1")
+        ranges.check_training(self)
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
-    r"""What is loaded: ``load_size`` is the shorter side before a random crop, in pixels.
+    r"""What is loaded, and how: scenes of the data set ``name``.
 
-    ``scale`` is for pictures larger than the model: crops of the model's size are cut at random
-    places, each at a scale drawn between the two numbers (1: native resolution, 0.5: halved), and
-    validated on side by side; None fits whole pictures. ``crops_per_image`` are drawn an epoch;
-    None: as many as lie side by side in it.
+    ``load_size`` is the shorter side before a random crop, in pixels; ``flip`` mirrors every other
+    scene; ``images`` are drawn by the toy world, folders have what they have. ``scale`` is for
+    pictures larger than the model: crops of the model's size are cut at random places, each at a
+    scale drawn between the two numbers (1: native resolution, 0.5: halved), and validated on side
+    by side; None fits whole pictures. ``crops_per_image`` are drawn an epoch; None: as many as lie
+    side by side in it.
     """
 
     name: str
@@ -216,32 +180,20 @@ class DataConfig:
     crops_per_image: int | None = None
 
     def __post_init__(self):
-        if self.scale is not None:
-            low, high = self.scale
-            _require(
-                0 < low <= high < float("inf"),
-                f"data.scale is {self.scale}; two positive numbers, the smaller first: 1 1 cuts at "
-                f"native resolution",
-            )
-            _require(
-                self.load_size is None,
-                f"data.scale cuts crops out, data.load_size ({self.load_size}) fits whole "
-                f"pictures: set one of them",
-            )
-        _require(
-            self.crops_per_image is None or self.crops_per_image >= 1,
-            f"data.crops_per_image is {self.crops_per_image}; it must be >= 1, or None",
-        )
+        ranges.check_data(self)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    r"""Model, losses, training and data of one run."""
+    r"""Model, losses, training and data of one run; some term must have a weight."""
 
     model: ModelConfig
     data: DataConfig
     losses: LossConfig = field(default_factory=LossConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+
+    def __post_init__(self):
+        ranges.check_whole(self)
 
     def to_dict(self) -> dict:
         r"""Plain nested dict, for JSON."""

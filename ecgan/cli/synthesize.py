@@ -6,7 +6,8 @@ from typing import Literal, NamedTuple
 
 from tyro.conf import Positional
 
-from ecgan.cli.models import Out
+from ecgan.cli import Out
+from ecgan.cli.errors import CommandError
 
 NumberingName = Literal["folder", "facades", "cityscapes", "ade20k", "coco_stuff"]
 SHOWN = 3  # files that are said to be resized
@@ -58,8 +59,6 @@ def synthesize(
 
 def parsed_size(text: str | None) -> tuple[int, int] | None:
     r"""(height, width) from "256x512", or from "256" for a square."""
-    from ecgan.cli.commands import CommandError
-
     sides = [] if text is None else text.lower().replace("×", "x").split("x")
     if not all(side.strip().isdecimal() for side in sides) or len(sides) > 2:
         raise CommandError(f"size is {text}; write height x width, such as 256x512")
@@ -90,7 +89,6 @@ def synthesize_files(
     """
     from tqdm import tqdm
 
-    from ecgan.cli.commands import CommandError, load_generator, model_file
     from ecgan.data.folders.conventions import CONVENTIONS
     from ecgan.data.folders.layouts import (
         check_asked,
@@ -104,17 +102,18 @@ def synthesize_files(
     from ecgan.files.progress import quiet
     from ecgan.synthesis import save_png, synthesize
     from ecgan.weights.checkpoint import notes
+    from ecgan.weights.named import find_generator, find_model
 
     files, asked = layout_files(layouts), parsed_size(size)
     check_out(out, layouts)
-    generator = load_generator(model)
+    generator = find_generator(model)
     config = generator.config
     if asked is not None:
         check_asked(asked, config)
     if config.instance_boundaries and instances is None:
         raise CommandError(f"{model} wants instance maps: name their folder with --instances")
     known = CONVENTIONS[numbering] if numbering else None
-    reading = known or from_notes(notes(model_file(model)).get("numbering"))
+    reading = known or from_notes(notes(find_model(model)).get("numbering"))
     painted = Painted([], [], [])
     for name, path in tqdm(files.items(), "layouts", disable=quiet()):
         try:
@@ -147,8 +146,6 @@ def synthesize_files(
 def memory_for(path: Path, size: tuple[int, int]):
     r"""A block in which running out of memory is said, with a way out."""
     from contextlib import contextmanager
-
-    from ecgan.cli.commands import CommandError
 
     @contextmanager
     def block():

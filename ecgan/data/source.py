@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from itertools import count
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ecgan.config import Config, ConfigError
+from ecgan.config import Config, ConfigError, Edges
 from ecgan.data import toy
 from ecgan.data.folders.batches import assemble, folder_batches
 from ecgan.data.folders.conventions import FolderError
@@ -27,7 +27,6 @@ HELD_OUT_SEED = 1
 TOY_IMAGES = 4096
 RECALIBRATION_BATCHES = 64
 LOOKED_AT = 1000  # files whose sizes tell one folder from another
-Edges = Literal["compute", "read"]
 
 
 @runtime_checkable

@@ -1,9 +1,10 @@
-r"""Checkpoint to numbers: pictures of validation layouts, scored by several protocols at once."""
+r"""Pictures to numbers: made pictures and their layouts, scored by several protocols at once."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from importlib.util import find_spec
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -11,15 +12,27 @@ from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from ecgan.config import ModelConfig
-from ecgan.data.examples import Example
-from ecgan.evaluation.distances import SUBSETS, Extractor, fid, kid, subset_size
-from ecgan.evaluation.metrics import confusion
+from ecgan.data.examples import Counted, Example
+from ecgan.evaluation.metrics import (
+    SUBSETS,
+    Extractor,
+    accuracy,
+    confusion,
+    enough,
+    fid,
+    iou,
+    kid,
+    mean_iou,
+    subset_size,
+)
 from ecgan.evaluation.protocols import Distance, EvaluationError, Segmentation, protocol
 from ecgan.files.records import commit, versions
 from ecgan.method.generator import Generator
-from ecgan.method.layouts import IGNORE
+from ecgan.method.layouts import IGNORE, NEXT_STEP
 from ecgan.synthesis import synthesize
+
+AT_ONCE = 8  # pictures
+WAY_OUT = "score more images, take kid (which is unbiased), or insist, with few=True"
 
 
 def read_classes(
@@ -40,47 +53,70 @@ class Counts:
 
     def __init__(self, *, classes: int):
         self.classes = classes
-        self.pixels = torch.zeros(classes + 1, classes + 1, dtype=torch.long)
+        self.pixels = torch.zeros(classes + 1, classes, dtype=torch.long)
         self.images = 0
 
     def add(self, read: Int[Tensor, "b h w"], labels: Int[Tensor, "b h w"]) -> None:
         r"""Count a batch."""
         rows = torch.where(labels == IGNORE, self.classes, labels).cpu()
         flat = (rearrange(maps, "b h w -> (b h w)") for maps in (read.cpu(), rows))
-        self.pixels += confusion(*flat, classes=self.classes + 1)
+        self.pixels += confusion(*flat, classes=self.classes + 1)[:, : self.classes]
         self.images += len(labels)
 
     def scores(self, ignored: str) -> tuple[float, float, list[float | None]]:
         r"""Mean IoU, accuracy, and each class's IoU (None where it never occurs)."""
-        known = self.pixels[: self.classes, : self.classes]
-        rows = self.pixels if ignored == "counted" else known
-        hits = known.diagonal().double()
-        union = known.sum(1) + rows[:, : self.classes].sum(0) - known.diagonal()
-        each = hits / union
-        correct = hits.sum() / rows.sum()
-        listed = [None if value != value else value for value in each.tolist()]
-        return each.nanmean().item(), correct.item(), listed
+        counts = self.pixels if ignored == "counted" else self.pixels[: self.classes]
+        if not counts.sum():
+            raise EvaluationError(
+                f"{self.images} images without one pixel of a known class: there is nothing to "
+                f"read; score others, or look at the label files: {NEXT_STEP}"
+            )
+        each = [None if value != value else value for value in iou(counts).tolist()]
+        return mean_iou(counts), accuracy(counts), each
+
+
+class Made(NamedTuple):
+    r"""A picture in [-1, 1] that was made of a scene's layout."""
+
+    picture: Float[Tensor, "3 h w"]
+    scene: Example
+
+
+def paint(
+    generator: Generator, scenes: Counted[Example], *, batch_size: int = AT_ONCE
+) -> Counted[Made]:
+    r"""The generator's final images of scenes, made when they are asked for."""
+
+    def make() -> Iterator[Made]:
+        for group in _groups(scenes, batch_size):
+            labels = torch.stack([scene.labels for scene in group])
+            instances = torch.stack([scene.instances for scene in group])
+            finals = synthesize(generator, labels, instances).final.float()
+            yield from map(Made, finals, group)
+
+    return Counted(count=len(scenes), make=make)
 
 
 @dataclass(kw_only=True)
 class Evaluation:
     r"""What is scored and by whom; :func:`evaluate` fills in the numbers.
 
-    ``validation`` are scenes to make pictures of; ``training`` real images of the training part,
-    for the protocols that compare with those. ``segmenter`` and ``features`` are needed by the
-    protocols that use them; their names go into the rows. ``few`` allows a Frechet distance on no
-    more images than features, whose covariance is singular.
+    ``made`` are pictures with the validation scenes that they were made of, from :func:`paint` or
+    anywhere; ``training`` real images of the training part, for the protocols that compare with
+    those. ``segmenter`` reads ``classes`` classes; it and ``features`` are needed by the protocols
+    that use them; their names go into the rows. ``few`` allows a Frechet distance on no more
+    images than features, whose covariance is singular.
     """
 
-    generator: Generator
-    validation: Iterable[Example]
+    made: Iterable[Made]
+    classes: int
     training: Iterable[Tensor] | None = None
     segmenter: nn.Module | None = None
     segmenter_name: str = ""
     features: Extractor | None = None
     features_name: str = ""
     few: bool = False
-    batch_size: int = 8
+    batch_size: int = AT_ONCE
 
 
 def _groups(things: Iterable, size: int) -> Iterator[list]:
@@ -94,67 +130,58 @@ def _groups(things: Iterable, size: int) -> Iterator[list]:
         yield group
 
 
-def _enough(name: str, there: int, features: int) -> None:
-    if there <= features:
-        raise EvaluationError(
-            f"{name}: {there} images for {features} features; fewer than {features + 1} leave the "
-            f"covariance singular, and the distance says more about their number than about the "
-            f"pictures. Score more images, take kid (which is unbiased), or insist, with --few"
-        )
-
-
 def _check(setup: Evaluation, chosen: dict[str, Distance | Segmentation]) -> None:
     for name, one in chosen.items():
         if isinstance(one, Segmentation) and setup.segmenter is None:
-            raise EvaluationError(f"{name} needs a segmenter: say which, with --judge")
-        if isinstance(one, Distance) and find_spec("torchmetrics") is None:
-            raise EvaluationError(
-                f"{name} needs torchmetrics: install it with: pip install 'ecgan[train]'"
-            )
+            raise EvaluationError(f"{name} needs a segmenter: say which, with judge=...")
         if isinstance(one, Distance) and setup.features is None:
-            raise EvaluationError(f"{name} needs an extractor of features: say which, --features")
+            raise EvaluationError(
+                f"{name} needs an extractor of features: say which, with features=..."
+            )
         if isinstance(one, Distance) and one.reference == "training" and setup.training is None:
             raise EvaluationError(
-                f"{name} compares with training images: say where they are, with --training-data"
+                f"{name} compares with training images: say where they are, with training_data=..."
             )
         if isinstance(one, Distance) and one.measure == "fid" and not setup.few:
             # Where the numbers are known, nobody waits for pictures that are then too few.
-            parts = (setup.validation, getattr(setup, one.reference))
+            parts = (setup.made, setup.training if one.reference == "training" else None)
             known = [len(part) for part in parts if isinstance(part, Sized)]
             if known:
-                _enough(name, min(known), setup.features.num_features)
+                enough(name, min(known), setup.features.num_features, way_out=WAY_OUT)
 
 
 @torch.no_grad()
-def _collect(setup: Evaluation, chosen: dict) -> tuple[dict[str, Tensor], dict[str, Counts]]:
-    r"""Features of made and real pictures, and counts by size, in one pass over the scenes."""
-    device = next(setup.generator.parameters()).device
-    model: ModelConfig = setup.generator.config
+def _collect(setup: Evaluation, chosen: dict) -> tuple[dict[str, Tensor], dict[str, Counts], str]:
+    r"""Features of made and real pictures, counts by size, the device; one pass over the scenes."""
     features: dict[str, list[Tensor]] = {"made": [], "validation": [], "training": []}
     sizes = {one.size for one in chosen.values() if isinstance(one, Segmentation)}
-    counts = {size: Counts(classes=model.classes) for size in sizes}
+    counts = {size: Counts(classes=setup.classes) for size in sizes}
     distances = any(isinstance(one, Distance) for one in chosen.values())
-    for group in _groups(setup.validation, setup.batch_size):
-        labels = torch.stack([scene.labels for scene in group])
-        instances = torch.stack([scene.instances for scene in group])
-        images = synthesize(setup.generator, labels, instances).final.float()
+    device = None
+    for group in _groups(setup.made, setup.batch_size):
+        images = torch.stack([one.picture for one in group])
+        device, scenes = images.device, [one.scene for one in group]
         if distances:
-            real = torch.stack([scene.image for scene in group]).to(device)
+            real = torch.stack([scene.image for scene in scenes]).to(device)
             features["made"].append(setup.features(images).cpu())
             features["validation"].append(setup.features(real).cpu())
         if "native" in counts:
-            size = (model.height, model.width)
+            labels = torch.stack([scene.labels for scene in scenes])
+            size = tuple(labels.shape[-2:])
             counts["native"].add(read_classes(setup.segmenter, images, size=size), labels)
         if "upsampled" in counts:
-            for image, scene in zip(images, group, strict=True):
+            for image, scene in zip(images, scenes, strict=True):
                 one = rearrange(image, "c h w -> 1 c h w")
                 whole = rearrange(scene.whole, "y x -> 1 y x")
                 read = read_classes(setup.segmenter, one, size=tuple(scene.whole.shape))
                 counts["upsampled"].add(read, whole)
+    if device is None:
+        raise EvaluationError("there are no pictures to score; give at least one")
     if any(isinstance(one, Distance) and one.reference == "training" for one in chosen.values()):
         for group in _groups(setup.training, setup.batch_size):
             features["training"].append(setup.features(torch.stack(group).to(device)).cpu())
-    return {name: torch.cat(parts) for name, parts in features.items() if parts}, counts
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    return {kind: torch.cat(parts) for kind, parts in features.items() if parts}, counts, name
 
 
 def evaluate(
@@ -168,7 +195,7 @@ def evaluate(
     """
     chosen = {name: protocol(name) for name in protocols}
     _check(setup, chosen)
-    features, counts = _collect(setup, chosen)
+    features, counts, device = _collect(setup, chosen)
     rows = []
     for name, one in chosen.items():
         said = {"name": name, "says": one.says, **asdict(one)}
@@ -178,7 +205,7 @@ def evaluate(
             if one.measure == "fid":
                 there, dim = min(len(made), len(real)), made.shape[1]
                 if not setup.few:
-                    _enough(name, there, dim)
+                    enough(name, there, dim, way_out=WAY_OUT)
                 said["few"] = there <= dim
                 rows.append({"metric": "fid", "value": fid(made, real), "protocol": said})
             else:
@@ -191,9 +218,14 @@ def evaluate(
             said |= {"segmenter": setup.segmenter_name, "images": counts[one.size].images}
             rows.append({"metric": "miou", "value": mean, "classes": each, "protocol": said})
             rows.append({"metric": "accuracy", "value": correct, "protocol": said})
-    device = next(setup.generator.parameters()).device
+    wrong = [row["metric"] for row in rows if not math.isfinite(row["value"])]
+    if wrong:
+        raise EvaluationError(
+            f"{', '.join(wrong)} came out as no number: the pictures or their features hold NaN or "
+            f"infinity; look at some of them first"
+        )
     common = {
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "device": device,
         "commit": commit(),
         "versions": versions(),
         "time": datetime.now(UTC).isoformat(timespec="seconds"),

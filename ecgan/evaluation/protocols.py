@@ -3,8 +3,10 @@ r"""Named protocols: what exactly is compared with what; two numbers of one name
 from dataclasses import dataclass
 from typing import Literal
 
+from ecgan.errors import EcganError
 
-class EvaluationError(ValueError):
+
+class EvaluationError(EcganError):
     r"""Scores that cannot be had from what is there, or would mislead; says what to do."""
 
 

@@ -6,22 +6,24 @@ the base, such as `no_similarity: {losses.similarity: 0}`.
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import yaml
 
-from ecgan.config import Config, ConfigError, Number
+from ecgan.config import Config, ConfigError
+from ecgan.errors import EcganError
+from ecgan.options import changed
 from ecgan.presets import preset
 
-EDGE_TARGETS = ("canny", "boundaries")
 Measure = Literal["training", "yardsticks", "similarity"]
 PARTS = {"preset", "base", "experiments"}
 PARTS_OF_EXPERIMENT = {"question", "seeds", "measure", "beside", "variants"}
 
 
-class GridError(ConfigError):
+class GridError(EcganError):
     r"""A grid that no run can be made from; the message names the place and what is allowed."""
 
 
@@ -34,16 +36,12 @@ class TrialSettings:
     of the edge metric. ``device`` of the training.
     """
 
-    edge_targets: str = "canny"
+    edge_targets: Literal["canny", "boundaries"] = "canny"
     scored: int = 256
     tolerance: int = 1
     device: str = "cpu"
 
     def __post_init__(self):
-        if self.edge_targets not in EDGE_TARGETS:
-            raise GridError(
-                f"trial.edge_targets is {self.edge_targets!r}; allowed are {EDGE_TARGETS}"
-            )
         if self.scored < 1 or self.tolerance < 0:
             raise GridError(
                 f"trial.scored is {self.scored} and trial.tolerance {self.tolerance}; they must be "
@@ -77,52 +75,27 @@ class Cell:
         return f"{self.experiment}/{self.variant}.{self.seed}"
 
 
-def change(plan: Plan, changed: Mapping[str, Any], *, where: str = "grid") -> Plan:
+@dataclass(frozen=True, kw_only=True)
+class _Fields(Config):
+    r"""What a variant may change, by the names that a grid uses."""
+
+    trial: TrialSettings
+
+
+def change(plan: Plan, said: Mapping[str, Any], *, where: str = "grid") -> Plan:
     r"""The plan with fields set by their dotted names: "losses.contrast.temperature", "trial...".
 
-    Raises :class:`GridError` for a name that is no field, with the one that was meant, or for a
-    value of another kind, and as the configs do for values out of range.
+    Raises :class:`GridError` for a name that is no field, with the one that was meant, for a value
+    of another kind, and for values out of range.
     """
-    tree: dict = {}
-    for name, value in changed.items():
-        path = name.split(".") if name.startswith("trial.") else ["config", *name.split(".")]
-        inner = tree
-        for part in path[:-1]:
-            inner = inner.setdefault(part, {})
-        inner[path[-1]] = value
+    if not said:
+        return plan
     try:
-        return _with(plan, tree)
-    except ConfigError as error:
+        found = changed(_Fields(**vars(plan.config), trial=plan.trial), said)
+    except EcganError as error:
         raise GridError(f"{where}: {error}") from error
-
-
-def _with(holder: Any, tree: Mapping[str, Any]) -> Any:
-    r"""A copy of nested dataclasses with all fields of the tree set at once: some go together."""
-    known = [entry.name for entry in fields(holder)]
-    values = {}
-    for name, value in tree.items():
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)}"
-            raise GridError(f"{type(holder).__name__} has no field {name!r}; {hint}")
-        old = getattr(holder, name)
-        if is_dataclass(old) and isinstance(value, Mapping):
-            values[name] = _with(old, value)
-        else:
-            values[name] = _of_the_kind(old, value, name)
-    return replace(holder, **values)
-
-
-def _of_the_kind(old: Any, value: Any, name: str) -> Any:
-    r"""The value, if it is of the old one's kind; None goes for a number, and a number for None."""
-    if is_dataclass(old):
-        raise GridError(f"{name} is a group of fields; set them one by one, {name}.FIELD: value")
-    if isinstance(value, list):
-        value = tuple(value)
-    kinds = {bool: bool, str: str, tuple: tuple}.get(type(old), Number | None)
-    if not isinstance(value, kinds) or (isinstance(value, bool) and kinds is not bool):
-        raise GridError(f"{name} is {value!r}; it was {old!r}, and wants a value of that kind")
-    return value
+    parts = {part.name: getattr(found, part.name) for part in fields(Config)}
+    return Plan(config=Config(**parts), trial=found.trial)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,6 +120,7 @@ class Grid:
         return found[name]
 
 
+@lru_cache
 def parse_grid(text: str, *, where: str = "grid") -> Grid:
     r"""The grid that a YAML text describes; every cell's config is made, so none is out of range.
 
@@ -170,22 +144,34 @@ def parse_grid(text: str, *, where: str = "grid") -> Grid:
             )
         questions[name] = experiment.get("question", "")
         beside[name] = experiment.get("beside") or []
+        plans = {
+            variant: change(base, said_here or {}, where=f"{where}, {name}, {variant}")
+            for variant, said_here in experiment["variants"].items()
+        }
         for seed in experiment.get("seeds", [0]):
-            for variant, changed in experiment["variants"].items():
-                plan = change(base, changed or {}, where=f"{where}, {name}, {variant}")
-                plan = change(plan, {"training.seed": seed}, where=f"{where}, {name}")
+            for variant, plan in plans.items():
                 cells.append(
                     Cell(
                         experiment=name,
                         variant=variant,
                         seed=seed,
-                        plan=plan,
+                        plan=_seeded(plan, seed, where=f"{where}, {name}"),
                         base=base.config,
                         measure=measure,
                         place=len(cells),
                     )
                 )
     return Grid(cells=cells, questions=questions, beside=beside)
+
+
+def _seeded(plan: Plan, seed: object, *, where: str) -> Plan:
+    if not isinstance(seed, int):
+        raise GridError(f"{where}: seeds has {seed!r}; allowed are whole numbers")
+    try:
+        training = replace(plan.config.training, seed=seed)
+    except ConfigError as error:
+        raise GridError(f"{where}: {error}") from error
+    return replace(plan, config=replace(plan.config, training=training))
 
 
 def _require_parts(said: Any, allowed: set[str], where: str) -> None:
@@ -195,5 +181,11 @@ def _require_parts(said: Any, allowed: set[str], where: str) -> None:
 
 
 def read_grid(path: str | Path) -> Grid:
-    r"""The grid of a file."""
-    return parse_grid(Path(path).read_text(), where=Path(path).name)
+    r"""The grid of a file; raises :class:`GridError` where there is none."""
+    path = Path(path)
+    if not path.is_file():
+        raise GridError(
+            f"there is no grid {path} (looked for in {Path.cwd()}); name the file by its whole "
+            f"path: the package's own is {Path(__file__).with_name('grid.yaml')}"
+        )
+    return parse_grid(path.read_text(encoding="utf-8"), where=path.name)

@@ -7,15 +7,14 @@ from einops import rearrange, repeat
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from ecgan.config import Config, ModelConfig
+from ecgan.config import Config
 from ecgan.data import toy
-from ecgan.data.examples import toy_examples
+from ecgan.data.examples import Counted, toy_examples
 from ecgan.data.source import HELD_OUT_SEED
-from ecgan.evaluation.distances import SegmenterFeatures
-from ecgan.evaluation.evaluate import Evaluation, evaluate
+from ecgan.evaluation.evaluate import Evaluation, Made, evaluate
+from ecgan.evaluation.metrics import SegmenterFeatures
 from ecgan.experiments.grid import GridError, TrialSettings
 from ecgan.method.edges import TOY, canny, layout_boundaries, precision_and_recall
-from ecgan.method.generator import Synthesis
 from ecgan.method.losses.similarity import affinity_bce, affinity_bce_sampled
 from ecgan.synthesis import synthesize
 from ecgan.weights.checkpoint import shipped
@@ -25,25 +24,6 @@ PROTOCOLS = ("fid-validation", "kid-validation", "miou-native")
 OTHER_SEED = 4  # real scenes that are neither learned from nor scored
 YARDSTICKS = ("real", "flat")
 ESTIMATES = 400  # random values of the similarity loss
-
-
-class Slideshow(nn.Module):
-    r"""Pictures that are there already, in the place of a generator: handed out in their order."""
-
-    def __init__(self, *, pictures: Float[Tensor, "b 3 h w"], config: ModelConfig):
-        super().__init__()
-        self.config = config
-        self.pictures = nn.Parameter(pictures, requires_grad=False)
-        self.shown = 0
-
-    def forward(self, semantics: Float[Tensor, "b s h w"]) -> Synthesis:
-        r"""As many as there are layouts, as the final image."""
-        part = self.pictures[self.shown : self.shown + len(semantics)]
-        self.shown += len(semantics)
-        return Synthesis(
-            edge=None, first=part, final=part, features=part, scales=[], edge_features=[],
-            image_features=[], attention=[], transferred=[], class_maps=None, gates=None,
-        )  # fmt: skip
 
 
 def edge_row(
@@ -78,9 +58,10 @@ def picture_rows(
     reads them, F1 of Canny edges.
     """
     pictures, judge = pictures.clamp(-1, 1), shipped(JUDGE)
+    examples = toy_examples(config, count=trial.scored, seed=HELD_OUT_SEED)
     setup = Evaluation(
-        generator=Slideshow(pictures=pictures, config=config.model),
-        validation=toy_examples(config, count=trial.scored, seed=HELD_OUT_SEED),
+        made=Counted(count=len(pictures), make=lambda: map(Made, pictures, examples)),
+        classes=config.model.classes,
         segmenter=judge,
         segmenter_name=JUDGE,
         features=SegmenterFeatures(segmenter=judge),

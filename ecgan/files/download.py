@@ -125,7 +125,10 @@ def download(archive: Archive, folder: Path, *, say: Callable[[str], None] = pri
                 return path
     said = "; ".join(dict.fromkeys(failures))
     left = f"; {part} is kept, run the command again to go on" if part.exists() else ""
-    raise FetchError(f"{archive.name} could not be fetched: {said}{left}")
+    raise FetchError(
+        f"{archive.name} could not be fetched: {said}{left}; or bring the file by hand, put it "
+        f"into {folder} as {archive.name}, and run the command again"
+    )
 
 
 def _tell_hash(archive: Archive, path: Path, say: Callable[[str], None]) -> None:

@@ -77,7 +77,16 @@ class Published:
 
     def _download(self, url: str, path: Path) -> Path:
         arrived = path.with_name(path.name + ".unchecked")
-        arrived.unlink(missing_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            arrived.unlink(missing_ok=True)
+            arrived.touch()
+            arrived.unlink()
+        except OSError as error:
+            raise self.refuse(
+                f"the cache folder {path.parent} cannot be written ({error.strerror}); name "
+                f"another with the environment variable XDG_CACHE_HOME"
+            ) from error
         logger, level = pooch.get_logger(), pooch.get_logger().level
         logger.setLevel(logging.WARNING)  # it would advise to pin the hash of whatever came
         try:

@@ -12,13 +12,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ecgan.config import ConfigError
+from ecgan.errors import EcganError
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
 NEVER = -30.0  # score of a class that the pretrained network does not know
 
 
-class SegmenterUnavailable(ValueError):
+class SegmenterUnavailable(EcganError):
     r"""transformers, or the weights asked for, cannot be had; the message says what to do."""
 
 

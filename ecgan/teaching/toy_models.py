@@ -1,17 +1,16 @@
-r"""How the shipped toy models are made: segmenters first, then generators, then their scores."""
+r"""How the shipped toy models are made: segmenters first, then generators."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor, nn
 
 from ecgan.config import Config
 from ecgan.data import toy
 from ecgan.data.source import HELD_OUT_SEED
-from ecgan.evaluation.metrics import accuracy, confusion, frechet_distance, iou, mean_iou, pooled
 from ecgan.method.generator import Generator
 from ecgan.method.layers import frozen
 from ecgan.method.layouts import semantics
@@ -55,34 +54,6 @@ def train_segmenter(
             yield scenes.images[chosen], scenes.labels[chosen]
 
     return fit_segmenter(network, pairs(), steps=steps, rate=rate, weights=weights)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scores:
-    r"""What a judge sees in pictures of known layouts: shares 0 to 1, and a Frechet distance."""
-
-    mean_iou: float
-    accuracy: float
-    class_iou: dict[str, float]
-    frechet: float
-
-
-@torch.no_grad()
-def score(images: Float[Tensor, "b 3 h w"], scenes: toy.Scenes, judge: nn.Module) -> Scores:
-    r"""Score ``images`` of the layouts of ``scenes``; Frechet distance to their real images."""
-    classes = len(toy.CLASSES)
-    counts, made, real = 0, [], []
-    parts = zip(images.split(50), scenes.images.split(50), scenes.labels.split(50), strict=True)
-    for fake_part, real_part, labels in parts:
-        counts = counts + confusion(judge(fake_part).argmax(1), labels, classes=classes)
-        made.append(pooled(judge.features(fake_part)))
-        real.append(pooled(judge.features(real_part)))
-    return Scores(
-        mean_iou=mean_iou(counts),
-        accuracy=accuracy(counts),
-        class_iou=dict(zip(toy.CLASSES, iou(counts).tolist(), strict=True)),
-        frechet=frechet_distance(torch.cat(made), torch.cat(real)),
-    )
 
 
 def make_segmenter(name: str, *, folder: Path = WEIGHTS) -> nn.Module:

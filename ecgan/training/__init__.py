@@ -1,24 +1,19 @@
 r"""Training: one step, the loop, and runs that survive being killed (chapter 09)."""
 
-from ecgan.data.source import toy_batches
-from ecgan.files.whole import RunError
-from ecgan.training.loop import History, train
-from ecgan.training.machine import Machine, Processes
-from ecgan.training.outcome import Outcome
-from ecgan.training.run import fit
-from ecgan.training.settings import RunSettings
-from ecgan.training.trainer import Trainer, linear_decay
+from ecgan.lazy import face
 
-__all__ = [
-    "History",
-    "Machine",
-    "Outcome",
-    "Processes",
-    "RunError",
-    "RunSettings",
-    "Trainer",
-    "fit",
-    "linear_decay",
-    "toy_batches",
-    "train",
-]
+FACE = {
+    "History": "ecgan.training.loop",
+    "Machine": "ecgan.training.machine",
+    "Outcome": "ecgan.training.outcome",
+    "Processes": "ecgan.training.machine",
+    "RunError": "ecgan.files.whole",
+    "RunSettings": "ecgan.training.settings",
+    "Trainer": "ecgan.training.trainer",
+    "fit": "ecgan.training.run",
+    "linear_decay": "ecgan.training.trainer",
+    "toy_batches": "ecgan.data.source",
+    "train": "ecgan.training.loop",
+}
+__all__ = [*FACE]
+__getattr__ = face(__name__, FACE)

@@ -12,13 +12,14 @@ from einops import pack, unpack
 from torch import Tensor, nn
 
 from ecgan.config import Precision
+from ecgan.errors import EcganError
 from ecgan.training.together import stacked
 
 HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 SEEDS_APART = 10_007  # between the seeds of two processes
 
 
-class MachineError(ValueError):
+class MachineError(EcganError):
     r"""A device or a library that is not there; the message says how to get it."""
 
 

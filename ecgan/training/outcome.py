@@ -8,8 +8,6 @@ from ecgan.method.generator import Generator
 from ecgan.training.loop import History
 from ecgan.training.trainer import Trainer
 
-RESULT = "generator.safetensors"
-
 
 @dataclass(kw_only=True)
 class Outcome:

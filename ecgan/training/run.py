@@ -23,11 +23,12 @@ from ecgan.training.lock import alone_in
 from ecgan.training.log import Log, write_sheet
 from ecgan.training.loop import History, images_per_step, train
 from ecgan.training.machine import Machine, find_machine
-from ecgan.training.outcome import RESULT, Outcome
+from ecgan.training.outcome import Outcome
 from ecgan.training.settings import RunSettings
 from ecgan.training.signals import stop_signals
 from ecgan.training.trainer import Trainer
 from ecgan.weights import checkpoint
+from ecgan.weights.named import RESULT
 
 EXAMPLES = 6
 ANSWER = "stopping after this step; writing a checkpoint, then generator.safetensors"

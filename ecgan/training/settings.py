@@ -3,8 +3,7 @@ r"""What a run does besides its steps, and how to tell two configs apart (chapte
 import json
 from dataclasses import dataclass
 
-from ecgan.config import Config, ConfigError, Number
-from ecgan.data.source import Edges
+from ecgan.config import Config, ConfigError, Edges, Number
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -147,6 +147,11 @@ def load(path: str | Path) -> nn.Module:
                 f"{path}: entry {name} should have shape {tuple(value.shape)}, found {found}; "
                 f"was the file made by another version?"
             )
+        if value.is_floating_point() and not state[name].isfinite().all():
+            raise CheckpointError(
+                f"{path}: entry {name} holds NaN or infinity, so every picture would; the run that "
+                f"made it went wrong: take an older file, or train again"
+            )
     network.load_state_dict({name: state[name].to(value.dtype) for name, value in ours.items()})
     return network.eval()
 

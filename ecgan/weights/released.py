@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ecgan.config import ModelConfig
+from ecgan.errors import EcganError
 from ecgan.method.discriminator import Discriminator
 from ecgan.method.generator import Generator
 
@@ -42,7 +43,7 @@ SPADE_IMAGE = "conv_img."
 State = Mapping[str, Tensor | np.ndarray]
 
 
-class ReleasedWeightsError(ValueError):
+class ReleasedWeightsError(EcganError):
     r"""A state dict that does not fit the config; the message names the entry."""
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from ecgan.evaluation.distances import SegmenterFeatures
 from torch import Tensor
 
 from ecgan.data import toy
 from ecgan.data.examples import pictures, toy_examples
 from ecgan.data.source import Source
-from ecgan.evaluation.distances import SegmenterFeatures
 from ecgan.evaluation.evaluate import Evaluation, evaluate
 from ecgan.method.batch import Batch
 from ecgan.method.generator import Generator

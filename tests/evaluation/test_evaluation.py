@@ -13,17 +13,14 @@ from ecgan import Generator, ModelConfig
 from ecgan.config import Config, DataConfig
 from ecgan.data import toy
 from ecgan.data.examples import Counted, Example, folder_examples, toy_examples
-from ecgan.evaluation import distances
-from ecgan.evaluation import evaluate as evaluation
-from ecgan.evaluation.distances import SUBSETS, SegmenterFeatures, fid, kid
-from ecgan.evaluation.evaluate import Counts, Evaluation, evaluate, read_classes
-from ecgan.evaluation.metrics import frechet_distance
+from ecgan.evaluation import metrics
+from ecgan.evaluation.evaluate import Counts, Evaluation, Made, evaluate, paint, read_classes
+from ecgan.evaluation.metrics import SUBSETS, SegmenterFeatures, kid
 from ecgan.evaluation.protocols import PROTOCOLS, Distance, EvaluationError, Segmentation, protocol
+from ecgan.evaluation.score import score
 from ecgan.files import records
 from ecgan.method.layouts import IGNORE
 from ecgan.readers.segmenter import DilatedJudge, UNet
-from ecgan.synthesis import synthesize
-from ecgan.teaching.toy_models import score
 
 MODEL = ModelConfig(classes=9, height=32, width=32, base_channels=2, spade_hidden=4)
 CONFIG = Config(model=MODEL, data=DataConfig(name="toy"))
@@ -48,9 +45,10 @@ def painted(labels: torch.Tensor) -> torch.Tensor:
 
 def make(count: int = 12, **more) -> Evaluation:
     judge = DilatedJudge(classes=9, width=3, dilations=(1, 2)).eval()
+    scenes = toy_examples(CONFIG, count=count, seed=1)
     setup = {
-        "generator": Generator(MODEL),
-        "validation": list(toy_examples(CONFIG, count=count, seed=1)),
+        "made": list(paint(Generator(MODEL), scenes, batch_size=5)),
+        "classes": 9,
         "training": [scene.image for scene in toy_examples(CONFIG, count=count, seed=0)],
         "segmenter": judge,
         "segmenter_name": "judge",
@@ -68,12 +66,6 @@ def by_name(rows: list[dict]) -> dict[tuple[str, str], float]:
 # The numbers themselves.
 
 
-def test_fid_is_the_frechet_distance() -> None:
-    made, real = torch.randn(40, 6), torch.randn(50, 6) * 1.3 + 0.2
-    assert fid(made, real) == pytest.approx(frechet_distance(made, real), rel=1e-6)
-    assert fid(real, real) == pytest.approx(0, abs=1e-9)
-
-
 def test_kid_is_the_unbiased_estimate(monkeypatch) -> None:
     made, real = torch.randn(9, 4).double(), torch.randn(9, 4).double() + 0.5
 
@@ -86,8 +78,8 @@ def test_kid_is_the_unbiased_estimate(monkeypatch) -> None:
     expected = without_diagonal(kernel(real, real)) + without_diagonal(kernel(made, made))
     expected -= 2 * kernel(real, made).mean()
     state = torch.get_rng_state()
-    monkeypatch.setattr(distances, "SUBSETS", 3)
-    monkeypatch.setattr(distances, "SUBSET_SIZE", 100)
+    monkeypatch.setattr(metrics, "SUBSETS", 3)
+    monkeypatch.setattr(metrics, "SUBSET_SIZE", 100)
     value, deviation = kid(made, real)
     assert value == pytest.approx(expected.item(), rel=1e-6)
     assert deviation == pytest.approx(0, abs=1e-9)  # every subset is the whole
@@ -121,17 +113,17 @@ def test_pictures_are_read_at_any_size() -> None:
     assert torch.equal(read_classes(Reader(classes=5), picture, size=(4, 6))[0], labels)
 
 
-def test_agrees_with_the_scores_of_the_toy_models() -> None:
-    setup = make(count=20, few=True)
+def test_agrees_with_the_scores_of_a_judge() -> None:
+    setup = make(count=20)
     rows = by_name(evaluate(setup, ["fid-validation", "miou-native"]))
     scenes = toy.scenes(20, height=32, width=32, seed=1)
-    pictures = torch.cat(
-        [synthesize(setup.generator, labels).final for labels in scenes.labels.split(5)]
-    )
+    pictures = torch.stack([one.picture for one in setup.made])
     expected = score(pictures, scenes, setup.segmenter)
     assert rows["miou", "miou-native"] == pytest.approx(expected.mean_iou)
     assert rows["accuracy", "miou-native"] == pytest.approx(expected.accuracy)
-    assert rows["fid", "fid-validation"] == pytest.approx(expected.frechet, rel=1e-4, abs=1e-9)
+    assert rows["fid", "fid-validation"] == pytest.approx(expected.frechet, rel=1e-9)
+    with pytest.raises(EvaluationError, match=r"6 images for 6 features.*score more images$"):
+        score(pictures[:6], toy.Scenes(*(part[:6] for part in scenes)), setup.segmenter)
 
 
 class Echo(Generator):
@@ -149,7 +141,8 @@ def test_upsampled_scores_at_the_size_of_the_label_files() -> None:
     scene = Example(whole[::2, ::2], torch.zeros(32, 32, dtype=torch.long), torch.zeros(3, 32, 32),
                     whole)  # fmt: skip
     generator = Echo(replace(MODEL, classes=5))
-    setup = Evaluation(generator=generator, validation=[scene], segmenter=Reader(classes=5))
+    made = paint(generator, Counted(count=1, make=lambda: iter([scene])))
+    setup = Evaluation(made=made, classes=5, segmenter=Reader(classes=5))
     rows = by_name(evaluate(setup, ["miou-native", "miou-upsampled"]))
     assert rows["accuracy", "miou-native"] == 1
     assert rows["accuracy", "miou-upsampled"] == 0.5
@@ -202,11 +195,11 @@ def test_every_protocol_has_words_of_its_own() -> None:
 def test_too_few_images_for_a_frechet_distance_are_refused() -> None:
     setup = make(count=6)
     dim = setup.features.num_features
-    with pytest.raises(EvaluationError, match=rf"6 images for {dim} features.*kid.*--few"):
+    with pytest.raises(EvaluationError, match=rf"6 images for {dim} features.*kid.*few=True"):
         evaluate(setup, ["fid-validation"])
     rows = evaluate(replace(setup, few=True), ["fid-validation"])
     assert rows[0]["protocol"]["few"] is True
-    unknown = replace(setup, validation=iter(setup.validation))  # counted only when they are made
+    unknown = replace(setup, made=iter(setup.made))  # counted only when they are made
     with pytest.raises(EvaluationError, match=rf"6 images for {dim} features"):
         evaluate(unknown, ["fid-validation"])
     assert evaluate(setup, ["kid-validation"])[0]["metric"] == "kid"
@@ -219,8 +212,8 @@ def test_too_few_are_refused_before_any_picture_is_made() -> None:
 
     few, many = Counted(count=6, make=never), Counted(count=999, make=never)
     for name, parts in {
-        "fid-validation": {"validation": few},
-        "fid-training": {"validation": many, "training": few},
+        "fid-validation": {"made": few},
+        "fid-training": {"made": many, "training": few},
     }.items():
         with pytest.raises(EvaluationError, match="6 images for"):
             evaluate(make(**parts), [name])
@@ -229,9 +222,9 @@ def test_too_few_are_refused_before_any_picture_is_made() -> None:
 @pytest.mark.parametrize(
     ("missing", "names", "said"),
     [
-        ({"segmenter": None}, ["miou-native"], "--judge"),
-        ({"features": None}, ["kid-training"], "--features"),
-        ({"training": None}, ["fid-training"], "--training-data"),
+        ({"segmenter": None}, ["miou-native"], "judge="),
+        ({"features": None}, ["kid-training"], "features="),
+        ({"training": None}, ["fid-training"], "training_data="),
     ],
 )
 def test_what_a_protocol_lacks_is_named(missing, names, said) -> None:
@@ -239,10 +232,46 @@ def test_what_a_protocol_lacks_is_named(missing, names, said) -> None:
         evaluate(make(**missing), names)
 
 
-def test_who_has_only_the_package_is_told_what_to_install(monkeypatch) -> None:
-    monkeypatch.setattr(evaluation, "find_spec", lambda name: None)
-    with pytest.raises(EvaluationError, match=r"fid-validation needs torchmetrics.*ecgan\[train\]"):
-        evaluate(make(), ["fid-validation"])
+@pytest.mark.parametrize(("protocol", "count"), [("kid-validation", 1), ("fid-validation", 1)])
+def test_one_image_has_no_spread(protocol: str, count: int) -> None:
+    with pytest.raises(EvaluationError, match=r"1 made and 1 real images.*two a side"):
+        evaluate(make(count=count, few=True), [protocol])
+    two = evaluate(make(count=2, few=True), [protocol])
+    assert np.isfinite(two[0]["value"])
+
+
+def test_distances_want_two_images_on_each_side() -> None:
+    many, one = torch.randn(9, 4), torch.randn(1, 4)
+    for distance in (metrics.fid, kid):
+        for pair in ((many, one), (one, many), (one, one)):
+            with pytest.raises(EvaluationError, match="two a side"):
+                distance(*pair)
+
+
+def test_nothing_to_read_is_refused() -> None:
+    setup = make(count=2)
+    blank = [one._replace(scene=one.scene._replace(labels=torch.full((32, 32), IGNORE)))
+             for one in setup.made]  # fmt: skip
+    with pytest.raises(EvaluationError, match="2 images without one pixel of a known class"):
+        evaluate(replace(setup, made=blank), ["miou-native"])
+    with pytest.raises(EvaluationError, match="no pictures to score"):
+        evaluate(replace(setup, made=[]), ["miou-native"])
+
+
+def test_a_score_that_is_no_number_is_refused() -> None:
+    setup = make(count=4, few=True)
+    broken = [one._replace(picture=one.picture * float("nan")) for one in setup.made]
+    for name in ("kid-validation", "fid-validation"):
+        with pytest.raises(EvaluationError, match=r"no number.*NaN"):
+            evaluate(replace(setup, made=broken), [name])
+
+
+def test_pictures_from_anywhere_are_scored() -> None:
+    r"""No generator is needed: the real pictures of the scenes are at no distance from them."""
+    scenes = list(toy_examples(CONFIG, count=12, seed=1))
+    real = [Made(scene.image, scene) for scene in scenes]
+    rows = by_name(evaluate(make(made=real), ["fid-validation"]))
+    assert rows["fid", "fid-validation"] == pytest.approx(0, abs=1e-9)
 
 
 # Scenes to score on.

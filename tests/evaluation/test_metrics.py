@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import linalg
 
-from ecgan.evaluation.metrics import accuracy, confusion, frechet_distance, iou, mean_iou, pooled
+from ecgan.evaluation.metrics import accuracy, confusion, fid, iou, mean_iou, pooled
 
 TARGET = torch.tensor([[0, 0, 0, 1], [1, 1, 255, 255]])
 PREDICTED = torch.tensor([[0, 0, 1, 1], [1, 0, 2, 1]])
@@ -46,6 +46,12 @@ def test_a_class_predicted_but_never_there_counts_as_zero():
     assert mean_iou(counts) == 0.25
 
 
+def test_a_row_of_pixels_without_class_counts_as_wrong():
+    counts = torch.tensor([[2, 1, 0], [1, 2, 0], [0, 0, 0], [1, 1, 0]])
+    assert iou(counts)[:2].tolist() == [2 / 5, 2 / 5]
+    assert accuracy(counts) == pytest.approx(4 / 8)
+
+
 def test_a_perfect_score():
     target = torch.arange(4)
     counts = confusion(target, target, classes=4)
@@ -80,25 +86,19 @@ def test_frechet_distance_equals_the_matrix_square_root(dim):
     b = torch.randn(45, dim, dtype=torch.float64) * 2
     expected = by_square_root(a.numpy(), b.numpy())
     assert expected > 0.1
-    assert frechet_distance(a, b) == pytest.approx(expected, rel=1e-6)
-    assert frechet_distance(b, a) == pytest.approx(expected, rel=1e-6)
+    assert fid(a, b) == pytest.approx(expected, rel=1e-6)
+    assert fid(b, a) == pytest.approx(expected, rel=1e-6)
 
 
 def test_frechet_distance_of_known_gaussians():
     a = torch.randn(50, 3, dtype=torch.float64)
-    assert frechet_distance(a, a) == pytest.approx(0, abs=1e-6)
+    assert fid(a, a) == pytest.approx(0, abs=1e-6)
     shift = torch.tensor([1.0, -2.0, 2.0], dtype=torch.float64)
-    assert frechet_distance(a, a + shift) == pytest.approx(9, abs=1e-6)
+    assert fid(a, a + shift) == pytest.approx(9, abs=1e-6)
     # Twice the deviation: trace(C + 4 C - 2 sqrt(4 C C)) = trace(C), around one mean.
     centred = a - a.mean(0)
     trace = np.trace(np.cov(a.numpy(), rowvar=False))
-    assert frechet_distance(centred, 2 * centred) == pytest.approx(trace, abs=1e-6)
-
-
-def test_frechet_distance_needs_more_vectors_than_features():
-    with pytest.raises(ValueError, match=r"5 and 9 vectors of 5 features.*score more images"):
-        frechet_distance(torch.randn(5, 5), torch.randn(9, 5))
-    frechet_distance(torch.randn(6, 5), torch.randn(6, 5))
+    assert fid(centred, 2 * centred) == pytest.approx(trace, abs=1e-6)
 
 
 def test_pooled_is_the_mean_of_every_channel_of_every_map():

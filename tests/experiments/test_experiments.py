@@ -3,6 +3,7 @@ r"""The experiments: a grid is run, taken up where rows are missing, and survive
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -28,13 +29,14 @@ PLAN = Plan(config=preset("toy"))
 
 
 def snakemake(folder: Path, grid: Path) -> subprocess.CompletedProcess:
-    r"""All that `make experiments` does, with another grid and folder."""
+    r"""All that `make experiments` does, with another grid and folder; the path has a space."""
     program = Path(sys.executable).with_name("snakemake")
-    options = ["--snakefile", EXPERIMENTS / "Snakefile", "--directory", folder, "--cores", "2"]
-    options += ["--keep-going", "--scheduler", "greedy"]
+    options = ["--snakefile", folder / "experiments" / "Snakefile", "--directory", folder]
+    options += ["--cores", "2", "--keep-going", "--scheduler", "greedy"]
     places = [f"grid={grid}", f"results={folder / 'results'}", f"runs={folder / 'runs'}"]
     command = [program, *options, "--config", *places]
     environment = {key: value for key, value in os.environ.items() if key != "PYTEST_CURRENT_TEST"}
+    environment["PYTHONPATH"] = str(ROOT)
     return subprocess.run(
         command, capture_output=True, text=True, check=False, env=environment, cwd=ROOT
     )
@@ -47,9 +49,12 @@ def numbers(path: Path) -> dict[tuple[str, str], float]:
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
     r"""The small grid, and a variant that fails while it runs."""
-    folder = tmp_path_factory.mktemp("experiments")
+    folder = tmp_path_factory.mktemp("my books")
+    for name in ("Snakefile", "run.ipynb"):
+        (folder / "experiments").mkdir(exist_ok=True)
+        shutil.copy(EXPERIMENTS / name, folder / "experiments")
     said = yaml.safe_load(CI.read_text())
-    said["experiments"]["ci"]["variants"]["broken"] = {"losses.contrast.temperature": 0.0}
+    said["experiments"]["ci"]["variants"]["broken"] = {"data.images": 3}  # a batch takes 4
     grid = folder / "grid.yaml"
     grid.write_text(yaml.safe_dump(said, sort_keys=False))
     finished = snakemake(folder, grid)
@@ -61,7 +66,7 @@ def test_a_failed_run_leaves_its_notebook_and_stops_nothing(ran: Path) -> None:
     made = {path.name for path in (ran / "results" / "ci").iterdir()}
     assert made == {"whole.0.jsonl", "baseline.0.jsonl"}
     left = (ran / "runs" / "ci" / "broken.0.ipynb").read_text()
-    assert "temperature 0.0; it divides the similarities" in left
+    assert "data.images is 3 and batch_size 4" in left
     assert "An Exception was encountered" in left, "papermill marks the place"
 
 
@@ -132,15 +137,25 @@ experiments:
     ("changed", "says"),
     [
         ({"losses.similarty": 1}, "LossConfig has no field 'similarty'; did you mean 'similarity'"),
+        ({"loses.similarity": 1}, "has no field 'loses'; did you mean 'losses'"),
         ({"losses": 1}, "losses is a group of fields"),
-        ({"losses.similarity": "much"}, "similarity is 'much'; it was 1.0, and wants a value of"),
-        ({"losses.similarity": -1}, "losses.similarity is -1; a weight is 0"),
-        ({"losses.contrast.across_layouts": 1}, "across_layouts is 1; it was True"),
-        ({"losses.similarity": True}, "similarity is True; it was 1.0"),
+        ({"losses.contrast": 1}, "losses.contrast is a group of fields"),
+        ({"training.steps.more": 1}, "int has no field 'more'"),
+        ({"losses.similarity": "much"}, "losses.similarity is 'much'; allowed is a number"),
+        ({"losses.similarity": True}, "losses.similarity is True; allowed is a number"),
+        ({"losses.similarity": [1, 2]}, "allowed is a number"),
+        ({"losses.contrast.across_layouts": 1}, "across_layouts is 1; allowed is true or false"),
+        ({"training.steps": 1.5}, "training.steps is 1.5; allowed is a whole number"),
+        ({"losses.similarity_pairs": "few"}, "allowed is a whole number or null"),
+        ({"training.betas": [0.5]}, "allowed is a list of 2 numbers"),
+        ({"losses.perceptual_features": "vgg"}, "'vgg'; allowed is vgg19 or segmenter"),
+        ({"trial.edge_targets": "sobel"}, "'sobel'; allowed is canny or boundaries"),
+        ({"losses.similarity": -1}, "losses.similarity is -1.0; a weight is 0"),
         ({"model.edge_branch": False}, "switch edge_transfer off too"),
-        ({"trial.edge_targets": "sobel"}, "allowed are"),
         ({"trial.scored": 0}, "at least 1"),
-        ({"training.steps.more": 1}, "steps is"),
+        ({"losses.contrast.scales": 8}, "scales is 8; this trunk has 7"),
+        # Of several, the one at fault is named.
+        ({"training.steps": 3, "model.height": "tall", "losses.similarity": 0}, "model.height is"),
     ],
 )
 def test_a_field_that_is_not_one_is_told(changed: dict, says: str) -> None:

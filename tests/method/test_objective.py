@@ -117,8 +117,8 @@ def test_a_term_alone_is_what_it_was_in_the_sum(scene, name):
     assert both.raw[name].item() == pytest.approx(alone.raw[name].item())
 
 
-def test_nothing_asked_for_is_nothing(scene):
-    assert scene.terms(only()).raw == {}
+def test_nothing_but_what_is_asked_for(scene):
+    assert set(scene.terms(only(class_specific=1)).raw) == {"class_specific"}
 
 
 def test_adversarial_and_feature_matching_over_the_modalities(scene):

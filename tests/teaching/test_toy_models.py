@@ -10,6 +10,7 @@ from einops import einsum
 from ecgan import Discriminator, Generator
 from ecgan.config import ContrastConfig, TrainingConfig
 from ecgan.data import toy
+from ecgan.evaluation.score import score
 from ecgan.method.layouts import one_hot
 from ecgan.method.losses.pixel_contrast import ProjectionHead
 from ecgan.readers.segmenter import DilatedJudge, UNet
@@ -20,7 +21,6 @@ from ecgan.teaching.toy_models import (
     make_generator,
     make_segmenter,
     recalibrate,
-    score,
     toy_variants,
 )
 from ecgan.training.segmenters import jitter

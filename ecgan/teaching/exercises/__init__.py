@@ -26,6 +26,8 @@ from typing import Any
 
 import torch
 
+from ecgan.errors import EcganError
+
 __all__ = ["ExerciseError", "NotStarted", "NotYet", "check", "exercise", "expect_close", "names"]
 
 _CHECKERS: dict[str, Callable[..., str]] = {}
@@ -35,7 +37,7 @@ _NOT_THE_STUDENT = [
 ]
 
 
-class ExerciseError(ValueError):
+class ExerciseError(EcganError):
     r"""No exercise has this name: a slip in the call, not in the answer."""
 
 

@@ -1,4 +1,4 @@
-r"""What `ecgan evaluate` and `ecgan export` do, callable from a notebook as well."""
+r"""A model by its name to rows of scores; its data, judge and features are found."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -6,18 +6,16 @@ from pathlib import Path
 
 import torch
 
-from ecgan.cli.commands import load_generator, model_file
-from ecgan.cli.commands_train import read_segmenter
 from ecgan.config import Config, DataConfig
-from ecgan.data.examples import folder_examples, pictures, toy_examples
+from ecgan.data.examples import Counted, Example, folder_examples, pictures, toy_examples
 from ecgan.data.folders.scenes import find_convention
 from ecgan.data.source import HELD_OUT_SEED
-from ecgan.evaluation.distances import SegmenterFeatures
-from ecgan.evaluation.evaluate import Evaluation, evaluate
+from ecgan.evaluation.evaluate import Evaluation, evaluate, paint
+from ecgan.evaluation.metrics import Extractor, SegmenterFeatures
 from ecgan.evaluation.protocols import Distance, EvaluationError, protocol
-from ecgan.files import records
 from ecgan.method.generator import Generator
 from ecgan.weights.checkpoint import notes
+from ecgan.weights.named import find_generator, find_model, find_segmenter
 
 TOY_IMAGES = 500
 INCEPTION, JUDGE = "inception", "judge"
@@ -30,24 +28,22 @@ USUAL = ("fid-validation", "kid-validation", "miou-native")
 
 def facts_of(model: str, generator: Generator) -> dict:
     r"""Config, seed and name of what is scored; the whole config where the file carries it."""
-    config = notes(model_file(model)).get("config", {"model": asdict(generator.config)})
+    config = notes(find_model(model)).get("config", {"model": asdict(generator.config)})
     seed = config.get("training", {}).get("seed")
     return {"config": config, "seed": seed, "checkpoint": model}
 
 
-def toy_setup(generator: Generator, count: int) -> dict:
-    r"""Held-out scenes, and as many of the training scenes for protocols that want them."""
+def toy_scenes(generator: Generator, count: int) -> tuple[Counted[Example], Counted]:
+    r"""Held-out scenes, and as many pictures of the training scenes."""
     config = Config(model=generator.config, data=DataConfig(name="toy"))
-    return {
-        "validation": toy_examples(config, count=count, seed=HELD_OUT_SEED),
-        "training": pictures(toy_examples(config, count=count, seed=0)),
-    }
+    held_out = toy_examples(config, count=count, seed=HELD_OUT_SEED)
+    return held_out, pictures(toy_examples(config, count=count, seed=0))
 
 
-def folder_setup(
+def folder_scenes(
     generator: Generator, data: Path, training_data: Path | None, count: int | None
-) -> dict:
-    r"""A folder's validation part; its training part, or another folder, as reference."""
+) -> tuple[Counted[Example], Counted | None]:
+    r"""A folder's validation part; pictures of its training part, or of another folder."""
     config = Config(model=generator.config, data=DataConfig(name="folder"))
     if training_data is None and "{split}" in find_convention(data).images.folder:
         training_data = data
@@ -56,10 +52,7 @@ def folder_setup(
         training = pictures(
             folder_examples(training_data, config=config, split="train", count=count)
         )
-    return {
-        "validation": folder_examples(data, config=config, count=count),
-        "training": training,
-    }
+    return folder_examples(data, config=config, count=count), training
 
 
 def evaluate_model(
@@ -79,42 +72,46 @@ def evaluate_model(
     Without ``data`` the toy world's held-out scenes are scored, with the toy judge. ``features``
     is "inception", the default for photographs, or "judge".
     """
-    generator = load_generator(model)
+    if images is not None and images < 1:
+        raise EvaluationError(f"images is {images}; score at least 1, or all, without images=...")
+    chosen = {name: protocol(name) for name in protocols}
+    generator = find_generator(model)
     device = "cuda" if torch.cuda.is_available() and not cpu else "cpu"
     if data is None:
         judge, features = judge or "toy_judge", features or JUDGE
-        setup = toy_setup(generator, images or TOY_IMAGES)
+        scenes, training = toy_scenes(generator, images or TOY_IMAGES)
     else:
-        setup = folder_setup(generator, data, training_data, images)
+        scenes, training = folder_scenes(generator, data, training_data, images)
     features = features or INCEPTION
     if features not in (INCEPTION, JUDGE) or (features == JUDGE and judge is None):
         raise EvaluationError(
-            f'features is {features!r}; allowed are "inception", and "judge" together with --judge'
+            f'features is "{features}"; allowed are "inception", and "judge" together with '
+            f"judge=..., a segmenter's file"
         )
-    chosen = tuple(protocols) or tuple(name for name in USUAL if judge or "miou" not in name)
-    distances = any(isinstance(protocol(name), Distance) for name in chosen)
-    segmenter = None
+    if not chosen:
+        chosen = {name: protocol(name) for name in USUAL if judge or "miou" not in name}
+    segmenter = extractor = None
     if judge is not None:
-        segmenter = read_segmenter(judge, classes=generator.config.classes).to(device)
-    extractor = None
-    if distances:
+        segmenter = find_segmenter(judge, classes=generator.config.classes).to(device)
+    if any(isinstance(one, Distance) for one in chosen.values()):
         extractor = _extractor(features, segmenter).to(device)
     return evaluate(
         Evaluation(
-            generator=generator.to(device),
+            made=paint(generator.to(device), scenes),
+            classes=generator.config.classes,
+            training=training,
             segmenter=segmenter,
             segmenter_name=judge or "",
             features=extractor,
             features_name=INCEPTION_NAME if features == INCEPTION else f"means of {judge}'s maps",
             few=few,
-            **setup,
         ),
-        chosen,
+        tuple(chosen),
         facts=facts_of(model, generator) | {"data": str(data or "toy world")},
     )
 
 
-def _extractor(features: str, segmenter):
+def _extractor(features: str, segmenter: torch.nn.Module | None) -> Extractor:
     if features == JUDGE:
         return SegmenterFeatures(segmenter=segmenter)
     from ecgan.readers.inception import published_inception
@@ -130,8 +127,3 @@ def as_table(rows: Sequence[dict]) -> str:
         for row in rows
     ]
     return "\n".join(lines)
-
-
-def write_rows(out: Path, rows: Sequence[dict]) -> None:
-    r"""Append the rows to a file of JSON lines."""
-    records.append(out, rows)

@@ -1,0 +1,87 @@
+r"""``ecgan segmenter``: a small network that reads classes off pictures."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+from tyro.conf import Positional, arg
+
+from ecgan.cli import PresetName
+from ecgan.cli.errors import CommandError
+from ecgan.cli.train import adapted
+from ecgan.config import Config, DataConfig, ModelConfig
+from ecgan.options import draft, draft_of, finished
+from ecgan.presets import PRESETS
+
+ENDING = ".safetensors"
+
+
+def with_defaults_of(preset_name: str) -> Callable[..., None]:
+    r"""The command with the defaults of a preset, as for training."""
+    preset = PRESETS[preset_name]
+    usual = draft(preset)
+
+    def segmenter(
+        out: Positional[Path],
+        *,
+        data: Path,
+        config: PresetName = preset_name,
+        kind: Literal["unet", "dilated"] = "unet",
+        steps: int = 1000,
+        width: int = 16,
+        batch_size: int = preset.training.batch_size,
+        seed: int = preset.training.seed,
+        cpu: bool = False,
+        model: draft_of(ModelConfig) = usual.model,
+        loading: Annotated[draft_of(DataConfig), arg(name="data")] = usual.data,
+    ) -> None:
+        r"""Fit a small segmenter to a folder: a label generator for training, or a judge.
+
+        Args:
+            out: The file to write, ending in .safetensors.
+            data: A folder of images and layouts, see ecgan doctor.
+            config: The preset from which every option below starts; classes come from the folder's
+                classes.json where there is one.
+            kind: unet for the losses; dilated for a judge that shares nothing with it.
+            steps: Training steps.
+            width: Channels; more read better and take longer.
+            batch_size: Pictures a step.
+            seed: Of the first weights, the order of the scenes, and their crops.
+            cpu: Stay off a GPU.
+            model: The model that it is to serve: sizes and classes are taken from here.
+            loading: What is loaded, and how.
+        """
+        if out.suffix != ENDING:
+            raise CommandError(f"{out}: name a file that ends in {ENDING}")
+        if width < 1:
+            raise CommandError(f"width is {width}; it must be at least 1")
+        training = replace(preset.training, steps=steps, batch_size=batch_size, seed=seed)
+        whole = Config(model=finished(model), data=finished(loading), training=training)
+        whole = adapted(whole, data, classes=preset.model.classes)
+        print(f"wrote {fit(out, data=data, config=whole, kind=kind, width=width, cpu=cpu)}")
+
+    return segmenter
+
+
+def fit(
+    out: Path, *, data: Path, config: Config, kind: str = "unet", width: int = 16, cpu: bool = False
+) -> Path:
+    r"""Fit a small segmenter to a folder and write it to ``out``.
+
+    "unet" is meant as label generator, "dilated" as a judge: it shares nothing with the other.
+    """
+    import torch
+
+    from ecgan.readers.segmenter import DilatedJudge, UNet
+    from ecgan.training.segmenters import fit_on_folder
+    from ecgan.weights.checkpoint import save
+
+    torch.manual_seed(config.training.seed)
+    network = {"unet": UNet, "dilated": DilatedJudge}[kind](
+        classes=config.model.classes, width=width
+    )
+    steps = config.training.steps
+    fit_on_folder(network, data, config=config, steps=steps, cpu=cpu)
+    save(out, network, notes={"config": config.to_dict(), "steps": steps})
+    return out

@@ -1,0 +1,172 @@
+r"""``ecgan train``: a generator, from the toy world or from a folder."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from tyro.conf import OmitArgPrefixes, arg
+
+from ecgan.cli import PresetName
+from ecgan.cli.errors import CommandError
+from ecgan.config import Config, DataConfig, LossConfig, ModelConfig, TrainingConfig
+from ecgan.options import draft, draft_of, finished
+from ecgan.presets import PRESETS
+from ecgan.training.settings import RunSettings
+
+if TYPE_CHECKING:
+    from ecgan.training.outcome import Outcome
+
+PARTS = ("train", "val", "training", "validation")
+
+
+def with_defaults_of(preset_name: str) -> Callable[..., int]:
+    r"""The training command with the defaults of a preset: they differ, and --help shows them."""
+    preset = PRESETS[preset_name]
+    usual, settings = draft(preset), draft(RunSettings())
+
+    def train(
+        *,
+        out: Annotated[Path | None, arg(aliases=["-o"])] = None,
+        config: PresetName = preset_name,
+        data: Path | None = None,
+        segmenter: str | None = None,
+        run: OmitArgPrefixes[draft_of(RunSettings)] = settings,
+        training: OmitArgPrefixes[draft_of(TrainingConfig)] = usual.training,
+        losses: draft_of(LossConfig) = usual.losses,
+        model: draft_of(ModelConfig) = usual.model,
+        loading: Annotated[draft_of(DataConfig), arg(name="data")] = usual.data,
+    ) -> int:
+        r"""Train a generator; the same command again goes on where the last one ended.
+
+        OUT gets generator.safetensors, log.jsonl, samples/, checkpoints/ and run.json. Several
+        GPUs: accelerate launch --multi_gpu -m ecgan train ...
+
+        Args:
+            out: The folder of this run, made where needed; runs/ and the preset's name unless
+                given, or that of a folder of your own.
+            config: The preset from which every option below starts.
+            data: A folder of images and layouts, see ecgan doctor; the toy world draws its own.
+            segmenter: The label generator: a .safetensors file made by ecgan segmenter, or
+                segformer:NAME for one of the Hugging Face hub. The toy world has its own.
+            run: What the run does besides its steps.
+            training: The optimiser and its schedule.
+            losses: Weights of the terms; 0 switches one off.
+            model: What the networks are made of.
+            loading: What is loaded, and how.
+        """
+        parts = {"model": model, "losses": losses, "training": training, "data": loading}
+        whole = Config(**{name: finished(part) for name, part in parts.items()})
+        whole = adapted(whole, data, classes=preset.model.classes)
+        folder = out or usual_folder(preset_name, data)
+        outcome = train_run(whole, folder, data=data, segmenter=segmenter, settings=finished(run))
+        if outcome.trainer.machine.is_main:
+            print(report(outcome, folder))
+        return 0
+
+    return train
+
+
+def usual_folder(preset_name: str, data: Path | None) -> Path:
+    r"""Where a run goes unless told: two data sets of one's own do not meet in one folder."""
+    if data is None or preset_name != "toy":
+        return Path("runs", preset_name)
+    named = [name for name in data.resolve().parts[1:] if name not in PARTS]
+    return Path("runs", named[-1] if named else preset_name)
+
+
+def class_names(data: Path | None) -> list[str] | None:
+    r"""The classes that a folder's classes.json names; None where there is no such file."""
+    file = None if data is None else data / "classes.json"
+    if file is None or not file.is_file():
+        return None
+    try:
+        return list(json.loads(file.read_text(encoding="utf-8"))["classes"])
+    except (ValueError, KeyError, TypeError) as error:
+        advice = 'write {"classes": ["sky", "road", ...]}'
+        raise CommandError(f"{file} is no list of classes ({error}): {advice}") from error
+
+
+def adapted(config: Config, data: Path | None, *, classes: int) -> Config:
+    r"""The config with as many classes as the folder's classes.json names, unless it was told.
+
+    A folder of one's own has no preset: where the number of classes is still the preset's,
+    ``classes``, the folder decides.
+    """
+    names, model = class_names(data), config.model
+    if names is None or model.classes != classes or len(names) == classes:
+        return config
+    print(f"{len(names)} classes, as {data / 'classes.json'} says")
+    return replace(config, model=replace(model, classes=len(names)))
+
+
+def default_segmenter(config: Config, data: Path | None) -> str | None:
+    r"""The toy world's own; for any other data set None: say which, or switch its losses off."""
+    from ecgan.data import toy
+
+    toy_world = data is None and config.data.name == "toy"
+    return "toy_segmenter" if toy_world or class_names(data) == list(toy.CLASSES) else None
+
+
+def train_run(
+    config: Config,
+    out: Path,
+    *,
+    data: Path | None = None,
+    segmenter: str | None = None,
+    settings: RunSettings | None = None,
+) -> "Outcome":
+    r"""Train into ``out`` or go on there; see :func:`ecgan.training.fit`.
+
+    ``segmenter`` names the label generator as :func:`ecgan.weights.named.find_segmenter` takes it.
+    VGG-19 is fetched where the losses want it.
+    """
+    from ecgan.data.folders.scenes import find_convention
+    from ecgan.training.run import fit
+    from ecgan.weights.named import find_segmenter
+
+    if data is None and config.data.name != "toy":
+        raise CommandError(f"{config.data.name} needs --data FOLDER; see ecgan fetch --help")
+    if data is not None:
+        find_convention(data)
+    name, losses = segmenter or default_segmenter(config, data), config.losses
+    if name is None and losses.segmenter_terms:
+        named = " and ".join(f"losses.{term}" for term in losses.segmenter_terms)
+        off = " ".join(f"losses.{term}=0" for term in losses.segmenter_terms)
+        raise CommandError(
+            f"{named} need a label generator: make one with ecgan segmenter and name "
+            f"it with --segmenter; or switch them off, with {off}"
+        )
+    network = find_segmenter(name, classes=config.model.classes) if name else None
+    perceptual = None
+    if losses.perceptual and losses.perceptual_features == "vgg19":
+        from ecgan.readers.vgg import published_vgg19
+
+        perceptual = published_vgg19()
+    return fit(config, out, data=data, segmenter=network, perceptual=perceptual, settings=settings)
+
+
+def report(outcome: "Outcome", out: Path) -> str:
+    r"""What the user reads at the end of a call."""
+    from ecgan.weights.named import RESULT
+
+    settings = outcome.trainer.config.training
+    steps, lasts = settings.steps, round(1 / (1 - settings.ema))
+    lines = [f"note: {complaint}; went on from an older one" for complaint in outcome.complaints]
+    wrote = f"wrote {out / RESULT}" if outcome.result else f"left {RESULT} out"
+    if outcome.already:
+        lines.append(f"already finished {steps} steps, nothing done; see {out / RESULT}")
+    elif outcome.ended == "finished":
+        lines.append(f"finished {steps} steps; {wrote}")
+    else:
+        lines.append(
+            f"{outcome.ended} at step {outcome.step} of {steps}; {wrote}. The same command goes on "
+            f"from here"
+        )
+    if settings.ema and outcome.step < 3 * lasts:
+        lines.append(
+            f"note: {RESULT} is an average over about {lasts} steps, so after {outcome.step} it "
+            f"still shows the beginning; for a run this short say --ema 0"
+        )
+    return "\n".join(lines)

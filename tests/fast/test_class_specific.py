@@ -1,4 +1,4 @@
-r"""The class-specific decoder in one pass equals a pass for each class, on either kind of device."""
+r"""The class-specific decoder in one pass equals a pass for each class, on every device."""
 
 import pytest
 import torch

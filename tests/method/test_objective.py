@@ -200,6 +200,7 @@ def ignoring(batch: Batch, share: float) -> Batch:
 
 def test_the_label_generators_terms(scene):
     segmenter = tiny_run.segmenter().eval()
+    torch.nn.init.normal_(segmenter.score.weight, std=3000)  # untrained, it hardly looks
     batch = ignoring(scene.batch, 0.3)
     losses = only(cross_entropy=1, similarity=1, similarity_pairs=None)
     found = scene.terms(losses, batch=batch, segmenter=segmenter).raw

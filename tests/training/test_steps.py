@@ -1,11 +1,12 @@
 r"""The step on every machine: precisions, accumulated batches, gradients that are none."""
 
+from importlib import import_module
 from itertools import islice
 from types import SimpleNamespace
 
 import pytest
 import torch
-from test_training import STILL, gradients
+from test_training import STILL, gradients, weights
 from torch import nn
 
 from ecgan.config import ConfigError, TrainingConfig
@@ -14,6 +15,8 @@ from ecgan.training import Machine, Trainer, toy_batches
 from ecgan.training.guard import NonFiniteGradient, gradient_norm
 from ecgan.training.machine import Processes
 from support import tiny_run
+
+module = import_module("ecgan.training.step")
 
 
 def trainer(**training) -> Trainer:
@@ -25,35 +28,34 @@ def batches(count: int = 1) -> list:
 
 
 @pytest.mark.parametrize("simultaneous", [True, False])
-def test_accumulated_gradients_are_the_mean(simultaneous: bool) -> None:
+def test_accumulated_gradients_are_the_mean(monkeypatch, simultaneous: bool) -> None:
     still = {"generator_rate": STILL, "discriminator_rate": STILL, "simultaneous": simultaneous}
-    parts, single = batches(2), []
+    parts, single, alone = batches(2), [], []
     for batch in parts:
         run = trainer(**still)
         run.generator.eval()
         run.discriminator.eval()
         torch.manual_seed(4)
-        run.step(batch)
-        single.append([gradients(parameters) for parameters in run.parameters])
+        alone.append(run.step(batch))
+        single.append([gradients(player.parameters) for player in run.players.values()])
     run = trainer(**still)
     run.generator.eval()
     run.discriminator.eval()
     # The draws of the second batch must be those that it had alone.
-    make, networks = {}, ("_both_terms", "_generator_terms", "_discriminator_terms")
-    for name in networks:
-        make[name] = getattr(run, name)
+    real = module.forward
 
-        def seeded(batch, name=name):
-            torch.manual_seed(4)
-            return make[name](batch)
+    def seeded(*arguments):
+        torch.manual_seed(4)
+        return real(*arguments)
 
-        setattr(run, name, seeded)
-    terms, _ = run.step(parts)
-    for index, parameters in enumerate(run.parameters):
+    monkeypatch.setattr(module, "forward", seeded)
+    values = run.step(parts)
+    for index, player in enumerate(run.players.values()):
         expected = (single[0][index] + single[1][index]) / 2
         assert expected.abs().max() > 1e-3
-        torch.testing.assert_close(gradients(parameters), expected, rtol=1e-3, atol=1e-5)
-    assert terms.total.isfinite()
+        torch.testing.assert_close(gradients(player.parameters), expected, rtol=1e-3, atol=1e-5)
+    for name, value in values.items():
+        assert value == pytest.approx((alone[0][name] + alone[1][name]) / 2, rel=1e-4), name
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
@@ -64,8 +66,7 @@ def test_half_precision_computes_much_the_same(precision: str, simultaneous: boo
     for name in ("fp32", precision):
         run = trainer(precision=name, simultaneous=simultaneous)
         torch.manual_seed(4)
-        terms, _ = run.step(first)
-        values[name] = torch.stack(list(terms.raw.values()))
+        values[name] = torch.tensor(list(run.step(first).values()))
     torch.testing.assert_close(values[precision], values["fp32"], rtol=0.05, atol=0.02)
     assert not torch.equal(values[precision], values["fp32"])
     run.step(second)
@@ -84,10 +85,10 @@ def test_half_precision_needs_its_scaler() -> None:
 def test_an_overflow_passes_over_the_update_and_halves_the_scale() -> None:
     run = trainer(precision="fp16")
     run.machine.scaler.load_state_dict(run.machine.scaler.state_dict() | {"scale": 2.0**120})
-    before = [parameter.clone() for parameter in run.generator_parameters]
+    before = weights(run)[:10]
     run.step(batches()[0])
     assert run.machine.scaler.get_scale() == 2.0**119
-    assert all(map(torch.equal, before, run.generator_parameters))
+    assert all(map(torch.equal, before, weights(run)))
 
 
 def test_overflows_without_end_stop_the_run() -> None:
@@ -116,28 +117,30 @@ def test_a_gradient_that_is_none_names_its_term(monkeypatch, simultaneous: bool)
 
     monkeypatch.setattr(objective, "class_specific", broken)
     run = trainer(simultaneous=simultaneous)
-    before = [p.clone() for parameters in run.parameters for p in parameters]
+    before = weights(run)
     with pytest.raises(NonFiniteGradient, match=r"generator's gradient.*term class_specific\."):
         run.step(batches()[0])
-    assert all(map(torch.equal, before, [p for parameters in run.parameters for p in parameters]))
+    assert all(map(torch.equal, before, weights(run)))
 
 
 @pytest.mark.parametrize("simultaneous", [True, False])
 def test_the_discriminators_gradient_is_guarded_too(simultaneous: bool) -> None:
     run = trainer(simultaneous=simultaneous)
     run.discriminator.scales[0].score.weight.register_hook(lambda gradient: gradient * torch.nan)
-    before = [parameter.clone() for parameter in run.discriminator_parameters]
+    before = weights(run)
     with pytest.raises(NonFiniteGradient, match=r"discriminator's gradient.*term fake, real"):
         run.step(batches()[0])
-    assert all(map(torch.equal, before, run.discriminator_parameters))
+    learned = len(run.players["generator"].parameters)
+    untouched = slice(None) if simultaneous else slice(learned, None)
+    assert all(map(torch.equal, before[untouched], weights(run)[untouched]))
     assert issubclass(NonFiniteGradient, NonFiniteLoss)
 
 
 def test_the_norm_of_the_gradients() -> None:
     run = trainer()
     run.step(batches()[0])
-    for name, parameters in zip(("generator", "discriminator"), run.parameters, strict=True):
-        expected = gradients(parameters).norm().item()
+    for name, player in run.players.items():
+        expected = gradients(player.parameters).norm().item()
         assert run.norms[name] == pytest.approx(expected, rel=1e-4)
     bare = nn.Parameter(torch.zeros(3))
     assert gradient_norm([bare]) == 0
@@ -176,13 +179,13 @@ def test_two_threads_add_up_in_the_order_of_one() -> None:
 
 def test_an_update_is_repeatable(monkeypatch) -> None:
     run, seen = trainer(), []
-    real = run._both_terms
+    real = module.forward
 
-    def looked_at(batch):
+    def looked_at(*arguments):
         seen.append(torch.are_deterministic_algorithms_enabled())
-        return real(batch)
+        return real(*arguments)
 
-    monkeypatch.setattr(run, "_both_terms", looked_at)
+    monkeypatch.setattr(module, "forward", looked_at)
     run.step(batches()[0])
     assert seen == [True]
 

@@ -1,7 +1,5 @@
 r"""What `ecgan train` and `ecgan segmenter` do, callable from a notebook as well."""
 
-import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -11,8 +9,9 @@ from torch import nn
 from ecgan.cli.commands import CommandError
 from ecgan.config import Config
 from ecgan.data import toy
+from ecgan.data.folders.classes import decide_classes, read_classes
 from ecgan.data.folders.scenes import find_convention
-from ecgan.presets import PRESETS
+from ecgan.files.whole import try_place
 from ecgan.readers.segmenter import DilatedJudge, UNet, frozen
 from ecgan.training import Outcome, RunSettings, fit
 from ecgan.training.run import RESULT
@@ -22,30 +21,12 @@ from ecgan.weights.checkpoint import load, save, shipped
 SEGFORMER = "segformer:"
 
 
-def class_names(data: Path | None) -> list[str] | None:
-    r"""The classes that a folder's classes.json names; None where there is no such file."""
-    file = None if data is None else data / "classes.json"
-    if file is None or not file.is_file():
-        return None
-    try:
-        return list(json.loads(file.read_text())["classes"])
-    except (ValueError, KeyError, TypeError) as error:
-        advice = 'write {"classes": ["sky", "road", ...]}'
-        raise CommandError(f"{file} is no list of classes ({error}): {advice}") from error
-
-
 def adapted(config: Config, data: Path | None) -> Config:
-    r"""The config with as many classes as the folder's classes.json names, unless it was told.
-
-    A folder of one's own has no preset: where the number of classes is still the preset's, the
-    folder decides.
-    """
-    names, model = class_names(data), config.model
-    untouched = model.classes == PRESETS[config.data.name].model.classes
-    if names is None or not untouched or len(names) == model.classes:
-        return config
-    print(f"{len(names)} classes, as {data / 'classes.json'} says")
-    return replace(config, model=replace(model, classes=len(names)))
+    r"""The config with the classes that the folder wants; which, and why, is said."""
+    decision = decide_classes(config, data)
+    if data is not None:
+        print(decision.why)
+    return decision.config
 
 
 def read_segmenter(name: str, *, classes: int) -> nn.Module:
@@ -74,7 +55,8 @@ def read_segmenter(name: str, *, classes: int) -> nn.Module:
 def default_segmenter(config: Config, data: Path | None) -> str | None:
     r"""The toy world's own; for any other data set None: say which, or switch its losses off."""
     toy_world = data is None and config.data.name == "toy"
-    return "toy_segmenter" if toy_world or class_names(data) == list(toy.CLASSES) else None
+    own = not toy_world and data is not None and read_classes(data) == tuple(toy.CLASSES)
+    return "toy_segmenter" if toy_world or own else None
 
 
 def train_run(
@@ -146,6 +128,7 @@ def segmenter_run(
     """
     if out.suffix != ".safetensors":
         raise CommandError(f"{out}: name a file that ends in .safetensors")
+    try_place(out)
     config = adapted(config, data)
     torch.manual_seed(config.training.seed)
     build = {"unet": UNet, "dilated": DilatedJudge}[kind]

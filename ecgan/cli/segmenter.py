@@ -11,6 +11,7 @@ from ecgan.cli import PresetName
 from ecgan.cli.errors import CommandError
 from ecgan.cli.train import adapted
 from ecgan.config import Config, DataConfig, ModelConfig
+from ecgan.files.whole import try_place
 from ecgan.options import draft, draft_of, finished
 from ecgan.presets import PRESETS
 
@@ -56,9 +57,10 @@ def with_defaults_of(preset_name: str) -> Callable[..., None]:
             raise CommandError(f"{out}: name a file that ends in {ENDING}")
         if width < 1:
             raise CommandError(f"width is {width}; it must be at least 1")
+        try_place(out)
         training = replace(preset.training, steps=steps, batch_size=batch_size, seed=seed)
         whole = Config(model=finished(model), data=finished(loading), training=training)
-        whole = adapted(whole, data, classes=preset.model.classes)
+        whole = adapted(whole, data)
         print(f"wrote {fit(out, data=data, config=whole, kind=kind, width=width, cpu=cpu)}")
 
     return segmenter

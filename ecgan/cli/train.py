@@ -1,8 +1,6 @@
 r"""``ecgan train``: a generator, from the toy world or from a folder."""
 
-import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -58,7 +56,7 @@ def with_defaults_of(preset_name: str) -> Callable[..., int]:
         """
         parts = {"model": model, "losses": losses, "training": training, "data": loading}
         whole = Config(**{name: finished(part) for name, part in parts.items()})
-        whole = adapted(whole, data, classes=preset.model.classes)
+        whole = adapted(whole, data)
         folder = out or usual_folder(preset_name, data)
         outcome = train_run(whole, folder, data=data, segmenter=segmenter, settings=finished(run))
         if outcome.trainer.machine.is_main:
@@ -76,37 +74,24 @@ def usual_folder(preset_name: str, data: Path | None) -> Path:
     return Path("runs", named[-1] if named else preset_name)
 
 
-def class_names(data: Path | None) -> list[str] | None:
-    r"""The classes that a folder's classes.json names; None where there is no such file."""
-    file = None if data is None else data / "classes.json"
-    if file is None or not file.is_file():
-        return None
-    try:
-        return list(json.loads(file.read_text(encoding="utf-8"))["classes"])
-    except (ValueError, KeyError, TypeError) as error:
-        advice = 'write {"classes": ["sky", "road", ...]}'
-        raise CommandError(f"{file} is no list of classes ({error}): {advice}") from error
+def adapted(config: Config, data: Path | None) -> Config:
+    r"""The config with the classes that the folder wants; which, and why, is said."""
+    from ecgan.data.folders.classes import decide_classes
 
-
-def adapted(config: Config, data: Path | None, *, classes: int) -> Config:
-    r"""The config with as many classes as the folder's classes.json names, unless it was told.
-
-    A folder of one's own has no preset: where the number of classes is still the preset's,
-    ``classes``, the folder decides.
-    """
-    names, model = class_names(data), config.model
-    if names is None or model.classes != classes or len(names) == classes:
-        return config
-    print(f"{len(names)} classes, as {data / 'classes.json'} says")
-    return replace(config, model=replace(model, classes=len(names)))
+    decision = decide_classes(config, data)
+    if data is not None:
+        print(decision.why)
+    return decision.config
 
 
 def default_segmenter(config: Config, data: Path | None) -> str | None:
     r"""The toy world's own; for any other data set None: say which, or switch its losses off."""
     from ecgan.data import toy
+    from ecgan.data.folders.classes import read_classes
 
     toy_world = data is None and config.data.name == "toy"
-    return "toy_segmenter" if toy_world or class_names(data) == list(toy.CLASSES) else None
+    own = data is not None and read_classes(data) == tuple(toy.CLASSES)
+    return "toy_segmenter" if toy_world or own else None
 
 
 def train_run(

@@ -171,7 +171,7 @@ def test_255_is_welcome_only_where_the_config_ignores_it(tmp_path):
     write(tmp_path, "folder", [0, 1, 255])
     report = examine(tmp_path, config="toy")
     assert levels(report) == {"ids out of range": "error", "label convention": "error"}
-    assert "dont_care=True" in report.of_kind("label convention").message
+    assert "--model.dont-care" in report.of_kind("label convention").message
     config = preset("toy")
     config = replace(config, model=replace(config.model, dont_care=True))
     report = examine(tmp_path, config=config)
@@ -186,10 +186,10 @@ def test_one_based_labels(tmp_path):
     report = examine(tmp_path, config="toy")
     assert "1-based" in report.of_kind("label convention").message
     assert report.of_kind("ids out of range").details[0].startswith("labels/a.png: label 9 ")
-    # Without a config nothing is out of range, but the suspicion is said.
+    # Without a config it is judged as `ecgan train` would: by the nine classes of its preset.
     report = examine(tmp_path)
-    assert levels(report) == {"label convention": "warning"}
-    assert report.ok
+    assert levels(report) == {"ids out of range": "error", "label convention": "error"}
+    assert "held against 9 classes, as the preset toy has, for there is no" in str(report)
 
 
 def test_minus_one_in_wide_files(tmp_path):

@@ -1,7 +1,6 @@
 r"""The recorded runs with one thing wrong: complete, and how a run of today begins."""
 
 import pytest
-import torch
 
 from ecgan.config import ConfigError
 from ecgan.teaching import failures

@@ -9,7 +9,7 @@ from einops import rearrange
 from jaxtyping import Integer
 
 from ecgan.data.folders.conventions import FolderError
-from ecgan.data.folders.labels import ColourLabelError, read_ids
+from ecgan.data.folders.labels import ColourLabelError, Ids, Palette, read_file, read_ids
 from ecgan.data.folders.photographs import examined_size
 from ecgan.data.folders.scenes import Scene, Trouble
 
@@ -20,13 +20,15 @@ LARGEST_TABLE = 1 << 16
 class Facts:
     r"""What was met in one scene: pixels by value, size (h, w) of the image, troubles.
 
-    ``first`` says at which (row, column) a value that is not allowed is met first.
+    ``first`` says at which (row, column) a value that is not allowed is met first, ``colours`` how
+    a palette shows the values that are met.
     """
 
     scene: Scene
     size: tuple[int, int] | None = None
     pixels: dict[int, int] = field(default_factory=dict)
     first: dict[int, tuple[int, int]] = field(default_factory=dict)
+    colours: Palette = field(default_factory=dict)
     trouble: list[Trouble] = field(default_factory=list)
 
 
@@ -54,10 +56,11 @@ def examine_scene(scene: Scene, allowed: Callable[[int], bool]) -> Facts:
     r"""Read every file of a scene and note what is wrong with it."""
     facts = Facts(scene=scene)
     facts.size = _attempt(facts, scene.image, examined_size)
-    labels = _attempt(facts, scene.label, read_ids)
+    labels, palette = _attempt(facts, scene.label, read_file) or Ids(None, {})
     instances = _attempt(facts, scene.instance, read_ids)
     if labels is not None:
         facts.pixels = count_ids(labels)
+        facts.colours = {value: palette[value] for value in facts.pixels if value in palette}
         for value in facts.pixels:
             if not allowed(value):
                 row, column = np.argwhere(labels == value)[0]

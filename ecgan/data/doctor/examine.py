@@ -1,6 +1,5 @@
 r"""The doctor: what is wrong with a folder of images and layouts, before training (chapter 01)."""
 
-import json
 import os
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -20,21 +19,15 @@ from ecgan.data.doctor.findings import (
     out_of_range,
     unknown_layout,
 )
-from ecgan.data.doctor.report import Report
+from ecgan.data.doctor.report import Finding, Report
+from ecgan.data.doctor.suspicions import passed_over, suspicions
+from ecgan.data.folders.classes import ClassesError, Decision, classes_file, decide_classes
 from ecgan.data.folders.conventions import Convention, recognise
 from ecgan.data.folders.scenes import KINDS, Listing, Scene, Trouble, list_scenes
 from ecgan.files.progress import quiet
 from ecgan.presets import PRESETS, preset
 
 SAMPLE = 500
-
-
-def class_names(root: Path) -> dict[int, str]:
-    r"""Names by class id from the folder's classes.json; nothing where there is none."""
-    try:
-        return dict(enumerate(json.loads((root / "classes.json").read_text())["classes"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
 
 
 def _listings(root: Path, convention: Convention) -> list[Listing]:
@@ -57,6 +50,16 @@ def _look(scenes: list[Scene], expected: Expected) -> list[Facts]:
         return list(tqdm(results, "examining", len(scenes), disable=quiet()))
 
 
+def _decide(config: Config, root: Path) -> tuple[Decision, list[Finding]]:
+    r"""The classes that training would take, by the function that it asks; or what is wrong."""
+    try:
+        return decide_classes(config, root), []
+    except ClassesError as error:
+        name = classes_file(root).relative_to(root).as_posix()
+        found = Finding(level="error", kind="classes.json", message=str(error), files=(name,))
+        return Decision(config, (), ""), [found]
+
+
 def _missing_instances(scenes: list[Scene], config: Config | None) -> list[Trouble]:
     if config is None or not config.model.instance_boundaries:
         return []
@@ -74,8 +77,9 @@ def examine(
 
     All file names are paired, of both splits; the pixels of ``sample`` scenes, drawn by ``seed``,
     are read (None or 0: of all). ``config`` is a preset's name or a :class:`Config`; without it
-    the data set's own preset is taken, or what classes.json says, or any ids are accepted. Raises
-    :class:`ecgan.config.ConfigError` for an unknown preset; all else is in the report. [I]
+    the data set's own preset is taken, or the one that ``ecgan train`` takes. Files are read and
+    classes told by the functions that training calls. Raises :class:`ecgan.config.ConfigError` for
+    an unknown preset; all else is in the report. [I]
     """
     config = preset(config) if isinstance(config, str) else config
     root = Path(folder)
@@ -84,11 +88,12 @@ def examine(
         title, findings = "no known layout", (unknown_layout(root),)
         return Report(folder=str(folder), convention=title, counts={}, read=0, findings=findings)
     config = config or PRESETS.get(convention.name)
-    names = class_names(root)
+    decision, complaints = _decide(config or PRESETS["toy"], root)
+    model = decision.config.model
     expected = Expected(
         convention=convention,
-        classes=config.model.classes if config else len(names) or None,
-        dont_care=config.model.dont_care if config else True,
+        classes=model.classes,
+        dont_care=model.dont_care if config else None,
     )
     listings = _listings(root, convention)
     scenes = [scene for listing in listings for scene in listing.scenes]
@@ -101,12 +106,16 @@ def examine(
         counts={"pairs": len(scenes)} | {kind: count for kind, count in counts.items() if count},
         read=len(facts),
         findings=(
+            *complaints,
             *([] if scenes else [empty_folder(convention)]),
             *grouped(root, [*trouble, *_missing_instances(scenes, config)]),
             *out_of_range(root, facts, expected),
             *numbering(facts, expected),
+            *suspicions(root, facts, expected),
+            *passed_over(root, [one for listing in listings for one in listing.passed_over]),
         ),
-        histogram=histogram(facts, expected, names) if facts else None,
+        histogram=histogram(facts, expected, dict(enumerate(decision.names))) if facts else None,
         sizes=Counter(one.size for one in facts if one.size),
-        config=config,
+        config=config and decision.config,
+        classes=decision.why,
     )

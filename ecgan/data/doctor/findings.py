@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ecgan.data.doctor.examination import Facts
-from ecgan.data.doctor.numbering import MINUS_ONE, advice
+from ecgan.data.doctor.numbering import MINUS_ONE, advice, mask_value
 from ecgan.data.doctor.report import Finding, Histogram
 from ecgan.data.folders.conventions import CONVENTIONS, Convention
 from ecgan.data.folders.scenes import Trouble
@@ -22,29 +22,30 @@ MESSAGES = {
     "ecgan.method.layouts.from_colors and your palette",
     "sizes that differ": "each file of a scene must have its image's size (width x height)",
     "missing instances": "this config needs an instance map for each scene; add them, or set "
-    "instance_boundaries=False",
+    "--model.no-instance-boundaries",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Expected:
-    r"""What the label files should hold; ``classes`` is None where nobody said it."""
+    r"""What the label files should hold; ``dont_care`` is None where nobody said it."""
 
     convention: Convention
-    classes: int | None
-    dont_care: bool
+    classes: int
+    dont_care: bool | None
+
+    @property
+    def limits(self) -> dict:
+        r"""What the numbering is asked with."""
+        return {"classes": self.classes, "dont_care": self.dont_care is not False}
 
     def allows(self, value: int) -> bool:
         r"""Whether a label file may hold this value."""
-        if self.classes is None:
-            return 0 <= value <= IGNORE
-        return self.convention.allows(value, classes=self.classes, dont_care=self.dont_care)
+        return self.convention.allows(value, **self.limits)
 
     def rule(self) -> str:
         r"""The allowed values in words."""
-        if self.classes is None:
-            return f"0 to {IGNORE - 1}, {IGNORE} for don't care"
-        return self.convention.rule(classes=self.classes, dont_care=self.dont_care)
+        return self.convention.rule(**self.limits)
 
 
 def _finding(root: Path, kind: str, message: str, trouble: list[Trouble]) -> Finding:
@@ -82,11 +83,13 @@ def out_of_range(root: Path, facts: list[Facts], expected: Expected) -> list[Fin
 def numbering(facts: list[Facts], expected: Expected) -> list[Finding]:
     r"""Findings about how the ids seem to be numbered, a warning where all are allowed still."""
     pixels = sum((Counter(one.pixels) for one in facts), Counter())
-    convention = expected.convention
+    convention, special = expected.convention, dict(expected.convention.special)
     if convention.first:
         pixels = Counter({value: n for value, n in pixels.items() if value in MINUS_ONE})
-    pixels = Counter({value: n for value, n in pixels.items() if value not in convention.special})
+    pixels = Counter({value: n for value, n in pixels.items() if value not in special})
     wrong = any(not expected.allows(value) for value in pixels)
+    mask = mask_value(pixels, expected.classes)
+    wrong |= mask is not None and not expected.dont_care
     return [
         Finding(level="error" if wrong else "warning", kind="label convention", message=text)
         for text in advice(pixels, classes=expected.classes, dont_care=expected.dont_care)
@@ -103,12 +106,11 @@ def histogram(facts: list[Facts], expected: Expected, names: Mapping[int, str]) 
                 known[expected.convention.class_of(value)] += count
         pixels.update(known)
         files.update(known.keys())
-    highest = max((label for label in pixels if label != IGNORE), default=0)
     return Histogram(
         pixels=pixels,
         files=files,
         names={IGNORE: "don't care"} | dict(names),
-        classes=expected.classes or highest + 1,
+        classes=expected.classes,
     )
 
 

@@ -92,7 +92,8 @@ class Report:
     r"""The doctor's report on one folder; ``print`` it.
 
     ``counts`` are files by kind and pairs, ``read`` the pairs whose pixels were read, ``sizes``
-    images by (height, width), ``config`` what the folder was held against.
+    images by (height, width), ``config`` what the folder was held against, ``classes`` how many
+    classes training takes and why.
     """
 
     folder: str
@@ -103,6 +104,7 @@ class Report:
     histogram: Histogram | None = None
     sizes: Mapping[tuple[int, int], int] = field(default_factory=dict)
     config: Config | None = None
+    classes: str = ""
 
     @property
     def memory(self) -> Memory | None:
@@ -148,6 +150,8 @@ class Report:
         counted = ", ".join(f"{count} {kind}" for kind, count in self.counts.items())
         lines = [f"{self.folder}: {self.convention}", counted or "nothing counted"]
         pairs = self.counts.get("pairs", 0)
+        if self.classes:
+            lines.append(f"held against {self.classes}")
         if self.read < pairs:
             lines.append(f"pixels read: {self.read} of {pairs} pairs, a sample")
         if self.sizes:

@@ -93,7 +93,7 @@ def classes_file(root: Path) -> Path:
 
 
 def read_classes(root: Path) -> tuple[str, ...] | None:
-    r"""The names of classes 0, 1, 2... that a folder's classes.json gives; None where there is none.
+    r"""The names of classes 0, 1, 2... by a folder's classes.json; None where there is none.
 
     A list of names, alone or as "classes"; or a mapping that numbers them. Raises
     :class:`ClassesError` for anything else, and for more than 255 classes.

@@ -89,7 +89,7 @@ def _in_folder(folder: Path) -> dict[str, Path]:
 
 
 def check_out(out: Path, paths: list[Path]) -> None:
-    r"""Raise :class:`FolderError` where what is painted would be taken for layouts the next time."""
+    r"""Raise :class:`FolderError` where pictures would be taken for layouts the next time."""
     for path in paths:
         if path.is_dir() and out.resolve().is_relative_to(path.resolve()):
             raise FolderError(

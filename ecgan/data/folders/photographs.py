@@ -1,4 +1,4 @@
-r"""The one reader of photographs: every depth, mode and turn as a viewer shows it, or a sentence."""
+r"""The one reader of photographs: every depth, mode, turn as a viewer shows it, or a sentence."""
 
 from pathlib import Path
 from typing import Literal

@@ -61,7 +61,7 @@ def list_scenes(root: Path, convention: Convention, split: str) -> Listing:
         lonely = {key: path for key, path in found[kind].items() if key not in found[other]}
         if lonely:
             near = _near_misses([*found[other].values(), *over[other]])
-            for key, path in lonely.items():
+            for path in lonely.values():
                 text = near.get(_loosely(path), "")
                 trouble.append(Trouble(f"{kind} without {other}", path, text))
     scenes = [

@@ -1,0 +1,104 @@
+r"""What the doctor finds strange though every file can be read and every value is allowed."""
+
+from collections import Counter
+from pathlib import Path
+
+from ecgan.data.doctor.examination import Facts
+from ecgan.data.doctor.findings import Expected
+from ecgan.data.doctor.report import Finding
+from ecgan.data.folders.conventions import PICTURES
+from ecgan.data.folders.scenes import Trouble
+from ecgan.method.layouts import IGNORE
+
+LARGE = 4_000_000  # pixels
+
+
+def suspicions(root: Path, facts: list[Facts], expected: Expected) -> list[Finding]:
+    r"""Findings about layouts without a class, palettes that differ, large pictures."""
+    return [
+        *_nothing_to_learn(root, facts, expected),
+        *_palettes(root, facts),
+        *_large(root, facts),
+    ]
+
+
+def passed_over(root: Path, trouble: list[Trouble]) -> list[Finding]:
+    r"""The finding about files that lie in the folder and are not read, if there are any."""
+    if not trouble:
+        return []
+    endings = ", ".join(PICTURES)
+    return [
+        Finding(
+            level="warning",
+            kind="files passed over",
+            message=f"their endings are not read; convert them to PNG, or take them away ("
+            f"{endings} are read)",
+            files=_names(root, [one.path for one in trouble]),
+        )
+    ]
+
+
+def _names(root: Path, paths: list[Path]) -> tuple[str, ...]:
+    return tuple(path.relative_to(root).as_posix() for path in paths)
+
+
+def _nothing_to_learn(root: Path, facts: list[Facts], expected: Expected) -> list[Finding]:
+    read = [one for one in facts if one.pixels]
+    ids = expected.convention
+    empty = [one for one in read if all(ids.class_of(value) == IGNORE for value in one.pixels)]
+    if not empty:
+        return []
+    every = len(empty) == len(read)
+    which = "every pixel of every layout is" if every else "every pixel of these layouts is"
+    return [
+        Finding(
+            level="error" if every else "warning",
+            kind="layouts without a class",
+            message=f"{which} don't care: there is nothing to learn from them; export them again",
+            files=_names(root, [one.scene.label for one in empty]),
+        )
+    ]
+
+
+def _palettes(root: Path, facts: list[Facts]) -> list[Finding]:
+    shown: dict[int, Counter] = {}
+    for one in facts:
+        for value, colour in one.colours.items():
+            shown.setdefault(value, Counter())[colour] += 1
+    usual = {value: counts.most_common(1)[0][0] for value, counts in shown.items()}
+    other = [
+        (one.scene.label, value, colour)
+        for one in facts
+        for value, colour in one.colours.items()
+        if colour != usual[value]
+    ]
+    if not other:
+        return []
+    named = dict.fromkeys(path for path, _, _ in other)
+    path, value, colour = other[0]
+    return [
+        Finding(
+            level="warning",
+            kind="palettes that differ",
+            message=f"{value} is {usual[value]} in most files and {colour} in {path.name}: their "
+            f"numbers are perhaps no class ids, but places in each file's own palette; convert "
+            f"them by their colours with ecgan.method.layouts.from_colors",
+            files=_names(root, list(named)),
+        )
+    ]
+
+
+def _large(root: Path, facts: list[Facts]) -> list[Finding]:
+    large = [one for one in facts if one.size and one.size[0] * one.size[1] > LARGE]
+    if not large:
+        return []
+    most = max(one.size[0] * one.size[1] for one in large) / 1e6
+    return [
+        Finding(
+            level="warning",
+            kind="large pictures",
+            message=f"up to {most:.1f} million pixels: reading them and finding their edges takes "
+            f"longer than a training step; scale them down, to two or four times the model's size",
+            files=_names(root, [one.scene.image for one in large]),
+        )
+    ]

@@ -14,7 +14,7 @@ from tyro.conf import Positional
 from ecgan.cli.models import Out, PresetName, evaluate, export, segmenter, trainer_of
 from ecgan.presets import PRESETS
 
-DataSetName = Literal["facades", "ade20k", "coco_stuff", "cityscapes"]
+DataSetName = Literal["aerial", "facades", "ade20k", "coco_stuff", "cityscapes"]
 
 
 def toy(out: Positional[Path], *, count: int = 100, size: int = 64, seed: int = 0) -> None:
@@ -87,16 +87,19 @@ def make_toy(
     make_toy_models(list(names), folder=out, steps=steps)
 
 
-def fetch(name: Positional[DataSetName], folder: Positional[Path]) -> None:
+def fetch(
+    name: Positional[DataSetName], folder: Positional[Path], *, mirror: Path | None = None
+) -> None:
     r"""Fetch a data set, unpack it and check its counts; a second call does only what is missing.
 
     Args:
         name: Which; cityscapes needs a login, so for it you are told what to do.
         folder: Where to put it, made where needed.
+        mirror: A folder that holds a copy, to be used instead of the network.
     """
     from ecgan.data.fetch.fetch import fetch as run
 
-    run(name, folder)
+    run(name, folder, mirror=mirror)
 
 
 def preset_named(arguments: list[str]) -> str:

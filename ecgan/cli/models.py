@@ -10,7 +10,7 @@ from tyro.conf import OmitArgPrefixes, Positional, arg
 from ecgan.config import LossConfig, ModelConfig, TrainingConfig
 from ecgan.presets import PRESETS
 
-PresetName = Literal["toy", "facades", "cityscapes", "ade20k", "coco_stuff"]
+PresetName = Literal["toy", "aerial", "facades", "cityscapes", "ade20k", "coco_stuff"]
 Out = Annotated[Path, arg(aliases=["-o"])]
 
 

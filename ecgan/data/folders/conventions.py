@@ -9,6 +9,7 @@ from typing import Literal
 
 from ecgan.method.layouts import IGNORE, NEXT_STEP
 
+HALF_FETCHED = ".half-fetched"  # stands in a folder that ecgan fetch has begun and not ended
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
 Split = Literal["train", "val"]
 
@@ -146,12 +147,28 @@ CONVENTIONS: Mapping[str, Convention] = MappingProxyType(
             instances=Files(folder="{split}_inst"),
         ),
         "folder": ANY_FOLDER,
+        "parts": Convention(
+            name="parts",
+            title="a folder of train/ and val/, each with images/ and labels/",
+            images=Files(folder="{split}/images", suffixes=PICTURES),
+            labels=Files(folder="{split}/labels", suffixes=PICTURES),
+            instances=Files(folder="{split}/instances", suffixes=PICTURES),
+            edges=Files(folder="{split}/edges", suffixes=PICTURES),
+        ),
     }
 )
 
 
 def recognise(root: Path) -> Convention | None:
-    r"""The convention whose folders of images and labels both exist in ``root``, for any split."""
+    r"""The convention whose folders of images and labels both exist in ``root``, for any split.
+
+    Raises :class:`FolderError` for a folder that is fetched by half.
+    """
+    if (root / HALF_FETCHED).is_file():
+        raise FolderError(
+            f"{root} is only half fetched: run ecgan fetch with it again, which goes on where it "
+            f"stopped; or delete {root / HALF_FETCHED} to take what is there"
+        )
     for convention in CONVENTIONS.values():
         for split in ("train", "val"):
             word = convention.folder_of(split)

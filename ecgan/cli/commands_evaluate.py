@@ -17,6 +17,7 @@ from ecgan.evaluation.evaluate import Evaluation, evaluate
 from ecgan.evaluation.protocols import Distance, EvaluationError, protocol
 from ecgan.files import records
 from ecgan.method.generator import Generator
+from ecgan.readers.lite import lite_features
 from ecgan.weights.checkpoint import notes
 
 TOY_IMAGES = 500
@@ -44,11 +45,21 @@ def toy_setup(generator: Generator, count: int) -> dict:
     }
 
 
+def pictures_of(model: str) -> DataConfig:
+    r"""Whole pictures or crops, as the model was trained, where its file says so."""
+    scale = notes(model_file(model)).get("config", {}).get("data", {}).get("scale")
+    return DataConfig(name="folder", scale=scale and tuple(scale))
+
+
 def folder_setup(
-    generator: Generator, data: Path, training_data: Path | None, count: int | None
+    generator: Generator,
+    data: Path,
+    training_data: Path | None,
+    count: int | None,
+    cut: DataConfig,
 ) -> dict:
     r"""A folder's validation part; its training part, or another folder, as reference."""
-    config = Config(model=generator.config, data=DataConfig(name="folder"))
+    config = Config(model=generator.config, data=cut)
     if training_data is None and "{split}" in find_convention(data).images.folder:
         training_data = data
     training = None
@@ -85,19 +96,19 @@ def evaluate_model(
         judge, features = judge or "toy_judge", features or JUDGE
         setup = toy_setup(generator, images or TOY_IMAGES)
     else:
-        setup = folder_setup(generator, data, training_data, images)
+        setup = folder_setup(generator, data, training_data, images, pictures_of(model))
     features = features or INCEPTION
     if features not in (INCEPTION, JUDGE) or (features == JUDGE and judge is None):
         raise EvaluationError(
             f'features is {features!r}; allowed are "inception", and "judge" together with --judge'
         )
     chosen = tuple(protocols) or tuple(name for name in USUAL if judge or "miou" not in name)
-    distances = any(isinstance(protocol(name), Distance) for name in chosen)
+    wanted = {one.features for one in map(protocol, chosen) if isinstance(one, Distance)}
     segmenter = None
     if judge is not None:
         segmenter = read_segmenter(judge, classes=generator.config.classes).to(device)
     extractor = None
-    if distances:
+    if "chosen" in wanted:
         extractor = _extractor(features, segmenter).to(device)
     return evaluate(
         Evaluation(
@@ -106,6 +117,7 @@ def evaluate_model(
             segmenter_name=judge or "",
             features=extractor,
             features_name=INCEPTION_NAME if features == INCEPTION else f"means of {judge}'s maps",
+            lite=lite_features().to(device) if "lite" in wanted else None,
             few=few,
             **setup,
         ),

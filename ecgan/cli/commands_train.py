@@ -107,6 +107,10 @@ def train_run(
         from ecgan.readers.vgg import published_vgg19
 
         vgg = published_vgg19()
+    elif config.losses.perceptual and config.losses.perceptual_features == "lite":
+        from ecgan.readers.lite import published_lite
+
+        vgg = published_lite()
     return fit(config, out, data=data, segmenter=network, vgg=vgg, settings=settings)
 
 

@@ -19,6 +19,7 @@ from ecgan.evaluation.protocols import Distance, EvaluationError, Segmentation, 
 from ecgan.files.records import commit, versions
 from ecgan.method.generator import Generator
 from ecgan.method.layouts import IGNORE
+from ecgan.readers.lite import FEATURES_NAME
 from ecgan.synthesis import synthesize
 
 
@@ -68,7 +69,8 @@ class Evaluation:
 
     ``validation`` are scenes to make pictures of; ``training`` real images of the training part,
     for the protocols that compare with those. ``segmenter`` and ``features`` are needed by the
-    protocols that use them; their names go into the rows. ``few`` allows a Frechet distance on no
+    protocols that use them; their names go into the rows. ``lite`` are the lite network's features,
+    of which "fd-lite" and its like have their names. ``few`` allows a Frechet distance on no
     more images than features, whose covariance is singular.
     """
 
@@ -79,8 +81,13 @@ class Evaluation:
     segmenter_name: str = ""
     features: Extractor | None = None
     features_name: str = ""
+    lite: Extractor | None = None
     few: bool = False
     batch_size: int = 8
+
+    def extractor(self, one: Distance) -> Extractor | None:
+        r"""What a protocol compares."""
+        return self.lite if one.features == "lite" else self.features
 
 
 def _groups(things: Iterable, size: int) -> Iterator[list]:
@@ -111,7 +118,7 @@ def _check(setup: Evaluation, chosen: dict[str, Distance | Segmentation]) -> Non
             raise EvaluationError(
                 f"{name} needs torchmetrics: install it with: pip install 'ecgan[train]'"
             )
-        if isinstance(one, Distance) and setup.features is None:
+        if isinstance(one, Distance) and setup.extractor(one) is None:
             raise EvaluationError(f"{name} needs an extractor of features: say which, --features")
         if isinstance(one, Distance) and one.reference == "training" and setup.training is None:
             raise EvaluationError(
@@ -122,26 +129,32 @@ def _check(setup: Evaluation, chosen: dict[str, Distance | Segmentation]) -> Non
             parts = (setup.validation, getattr(setup, one.reference))
             known = [len(part) for part in parts if isinstance(part, Sized)]
             if known:
-                _enough(name, min(known), setup.features.num_features)
+                _enough(name, min(known), setup.extractor(one).num_features)
 
 
 @torch.no_grad()
-def _collect(setup: Evaluation, chosen: dict) -> tuple[dict[str, Tensor], dict[str, Counts]]:
+def _collect(setup: Evaluation, chosen: dict) -> tuple[dict, dict[str, Counts]]:
     r"""Features of made and real pictures, and counts by size, in one pass over the scenes."""
     device = next(setup.generator.parameters()).device
     model: ModelConfig = setup.generator.config
-    features: dict[str, list[Tensor]] = {"made": [], "validation": [], "training": []}
+    extractors = {
+        one.features: setup.extractor(one) for one in chosen.values() if isinstance(one, Distance)
+    }
+    features: dict[tuple[str, str], list[Tensor]] = {}
+
+    def note(part: str, pictures: Tensor) -> None:
+        for name, extractor in extractors.items():
+            features.setdefault((name, part), []).append(extractor(pictures).cpu())
+
     sizes = {one.size for one in chosen.values() if isinstance(one, Segmentation)}
     counts = {size: Counts(classes=model.classes) for size in sizes}
-    distances = any(isinstance(one, Distance) for one in chosen.values())
     for group in _groups(setup.validation, setup.batch_size):
         labels = torch.stack([scene.labels for scene in group])
         instances = torch.stack([scene.instances for scene in group])
         images = synthesize(setup.generator, labels, instances).final.float()
-        if distances:
-            real = torch.stack([scene.image for scene in group]).to(device)
-            features["made"].append(setup.features(images).cpu())
-            features["validation"].append(setup.features(real).cpu())
+        if extractors:
+            note("made", images)
+            note("validation", torch.stack([scene.image for scene in group]).to(device))
         if "native" in counts:
             size = (model.height, model.width)
             counts["native"].add(read_classes(setup.segmenter, images, size=size), labels)
@@ -153,8 +166,8 @@ def _collect(setup: Evaluation, chosen: dict) -> tuple[dict[str, Tensor], dict[s
                 counts["upsampled"].add(read, whole)
     if any(isinstance(one, Distance) and one.reference == "training" for one in chosen.values()):
         for group in _groups(setup.training, setup.batch_size):
-            features["training"].append(setup.features(torch.stack(group).to(device)).cpu())
-    return {name: torch.cat(parts) for name, parts in features.items() if parts}, counts
+            note("training", torch.stack(group).to(device))
+    return {name: torch.cat(parts) for name, parts in features.items()}, counts
 
 
 def evaluate(
@@ -173,19 +186,20 @@ def evaluate(
     for name, one in chosen.items():
         said = {"name": name, "says": one.says, **asdict(one)}
         if isinstance(one, Distance):
-            made, real = features["made"], features[one.reference]
-            said |= {"features": setup.features_name, "images": len(made), "real": len(real)}
+            made, real = (features[one.features, part] for part in ("made", one.reference))
+            compared = FEATURES_NAME if one.features == "lite" else setup.features_name
+            said |= {"features": compared, "images": len(made), "real": len(real)}
             if one.measure == "fid":
                 there, dim = min(len(made), len(real)), made.shape[1]
                 if not setup.few:
                     _enough(name, there, dim)
                 said["few"] = there <= dim
-                rows.append({"metric": "fid", "value": fid(made, real), "protocol": said})
+                rows.append({"metric": one.metric, "value": fid(made, real), "protocol": said})
             else:
                 value, deviation = kid(made, real)
                 said |= {"subsets": SUBSETS, "subset_size": subset_size(made, real)}
                 said["deviation"] = deviation
-                rows.append({"metric": "kid", "value": value, "protocol": said})
+                rows.append({"metric": one.metric, "value": value, "protocol": said})
         else:
             mean, correct, each = counts[one.size].scores(one.ignored)
             said |= {"segmenter": setup.segmenter_name, "images": counts[one.size].images}

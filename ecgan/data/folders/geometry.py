@@ -95,9 +95,7 @@ def too_small(size: tuple[int, int], config: Config) -> str | None:
     need = _window_size(config, scale)
     if all(have >= wanted for have, wanted in zip(size, need, strict=True)):
         return None
-    enough = max(
-        side / have for side, have in zip((config.model.height, config.model.width), size)
-    )
+    enough = max(side / have for side, have in zip((config.model.height, config.model.width), size))
     return (
         f"{size[1]} x {size[0]} pixels (width x height); a crop at scale {scale:g} takes "
         f"{need[1]} x {need[0]}: leave the picture out, or let data.scale end at {enough:.3g} or "

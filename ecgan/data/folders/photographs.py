@@ -1,4 +1,4 @@
-r"""The one reader of photographs: every depth, mode and turn as a viewer shows it, or a sentence."""
+r"""The one reader of photographs: depths, modes and turns as a viewer shows them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

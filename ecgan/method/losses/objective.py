@@ -69,7 +69,8 @@ class Objective(nn.Module):
     r"""Sums the losses of ``config.losses``; a term of weight 0 is not computed.
 
     ``segmenter``, frozen here, is the label generator of the similarity and cross-entropy terms,
-    and the perceptual features' source where the config says so; ``vgg`` gives the published ones.
+    and the perceptual features' source where the config says so; ``vgg`` gives the published ones,
+    of VGG-19 or (:class:`ecgan.readers.lite.Lite`) of the lite network.
     Its own parameters, the projection heads and the class-specific decoder, are trained with the
     generator. Raises :class:`ConfigError` where a term lacks its network.
     """
@@ -88,6 +89,11 @@ class Objective(nn.Module):
                 "these losses need a label generator: pass segmenter=..., or set similarity, "
                 "cross_entropy and the segmenter's share of perceptual to 0"
             )
+        if weights.perceptual and weights.perceptual_features == "lite" and vgg is None:
+            raise ConfigError(
+                "the perceptual loss needs the lite network: pass "
+                "vgg=ecgan.readers.lite.published_lite(), or set perceptual=0"
+            )
         if weights.perceptual and weights.perceptual_features == "vgg19" and vgg is None:
             raise ConfigError(
                 "the perceptual loss needs VGG-19: pass vgg=ecgan.readers.vgg.published_vgg19(), "
@@ -105,6 +111,8 @@ class Objective(nn.Module):
     def _perceptual(self, vgg: nn.Module | None) -> PerceptualLoss:
         if self.config.losses.perceptual_features == "vgg19":
             return PerceptualLoss(extractor=vgg, weights=VGG_WEIGHTS)
+        if self.config.losses.perceptual_features == "lite":
+            return PerceptualLoss(extractor=vgg, weights=vgg.weights)
         extractor = PixelsAndFeatures(segmenter=self.segmenter)
         return PerceptualLoss(extractor=extractor, weights=extractor.weights)
 

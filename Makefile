@@ -14,7 +14,7 @@ PYTHON ?= python3
 ENVIRONMENT := .venv
 BIN := $(ENVIRONMENT)/bin
 READY := $(ENVIRONMENT)/.ready
-LOCKED_EXTRAS := book,test,train,segformer,onnx,experiments
+LOCKED_EXTRAS := book,test,train,segformer,lite,onnx,experiments
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 # The folders of tests/ that `make check` runs; test_house holds them against the tree.
 CHECKED := method fast readers files weights data cli house

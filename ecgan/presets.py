@@ -1,4 +1,4 @@
-r"""The published presets, and the toy world's."""
+r"""The published presets, the toy world's, and that of the aerial photographs."""
 
 from ecgan.config import (
     Config,
@@ -26,6 +26,32 @@ PRESETS: dict[str, Config] = {
             steps=1600, generator_rate=6e-4, discriminator_rate=6e-4, constant=0.5, ema=0.995
         ),
     ),
+    "aerial": Config(
+        model=ModelConfig(
+            classes=5,
+            dont_care=True,
+            height=128,
+            width=128,
+            base_channels=24,
+            spade_hidden=48,
+            max_channels=192,
+        ),
+        # Not flipped: all the photographs' shadows fall the same way.
+        data=DataConfig(name="aerial", flip=False, scale=(1.0, 1.0)),
+        losses=LossConfig(
+            perceptual=1.0,
+            perceptual_features="lite",
+            contrastive=0.3,
+            contrast=ContrastConfig(per_class=32, dim=32),
+        ),
+        training=TrainingConfig(
+            steps=10000,
+            generator_rate=4e-4,
+            discriminator_rate=4e-4,
+            constant=0.3,
+            ema=0.998,
+        ),
+    ),
     "facades": Config(
         model=ModelConfig(classes=12), data=DataConfig(name="facades", load_size=286)
     ),
@@ -47,7 +73,7 @@ PRESETS: dict[str, Config] = {
 
 
 def preset(name: str) -> Config:
-    r"""The published preset "toy", "facades", "cityscapes", "ade20k" or "coco_stuff" [R, toy I]."""
+    r"""The preset "facades", "cityscapes", "ade20k" or "coco_stuff" [R], "toy" or "aerial" [I]."""
     if name not in PRESETS:
         raise ConfigError(f"no preset {name!r}; there are {', '.join(PRESETS)}")
     return PRESETS[name]

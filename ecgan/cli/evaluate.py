@@ -29,7 +29,8 @@ def evaluate(
             the losses used.
         features: What FID and KID compare: published Inception features, or the judge's.
         protocols: fid-, kid-validation, fid-, kid-training, miou-native, miou-upsampled and these
-            with -255-counted; the usual three unless given.
+            with -255-counted; fd-lite, kd-lite, fd-, kd-lite-training compare features of the
+            extra [lite] and are not to be called FID; the usual three unless given.
         images: Score only so many.
         few: Allow a Frechet distance on no more images than features.
         cpu: Stay off a GPU.

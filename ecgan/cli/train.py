@@ -105,7 +105,7 @@ def train_run(
     r"""Train into ``out`` or go on there; see :func:`ecgan.training.fit`.
 
     ``segmenter`` names the label generator as :func:`ecgan.weights.named.find_segmenter` takes it.
-    VGG-19 is fetched where the losses want it.
+    VGG-19 is fetched where the losses want it, the lite network comes with its package.
     """
     from ecgan.data.folders.scenes import find_convention
     from ecgan.training.run import fit
@@ -129,6 +129,10 @@ def train_run(
         from ecgan.readers.vgg import published_vgg19
 
         perceptual = published_vgg19()
+    elif losses.perceptual and losses.perceptual_features == "lite":
+        from ecgan.readers.lite import published_lite
+
+        perceptual = published_lite()
     return fit(config, out, data=data, segmenter=network, perceptual=perceptual, settings=settings)
 
 

@@ -29,6 +29,7 @@ from ecgan.evaluation.protocols import Distance, EvaluationError, Segmentation, 
 from ecgan.files.records import commit, versions
 from ecgan.method.generator import Generator
 from ecgan.method.layouts import IGNORE, NEXT_STEP
+from ecgan.readers.lite import FEATURES_NAME
 from ecgan.synthesis import synthesize
 
 AT_ONCE = 8  # pictures
@@ -104,8 +105,9 @@ class Evaluation:
     ``made`` are pictures with the validation scenes that they were made of, from :func:`paint` or
     anywhere; ``training`` real images of the training part, for the protocols that compare with
     those. ``segmenter`` reads ``classes`` classes; it and ``features`` are needed by the protocols
-    that use them; their names go into the rows. ``few`` allows a Frechet distance on no more
-    images than features, whose covariance is singular.
+    that use them; their names go into the rows. ``lite`` are the lite network's features, of which
+    "fd-lite" and its like have their names. ``few`` allows a Frechet distance on no more images
+    than features, whose covariance is singular.
     """
 
     made: Iterable[Made]
@@ -115,8 +117,13 @@ class Evaluation:
     segmenter_name: str = ""
     features: Extractor | None = None
     features_name: str = ""
+    lite: Extractor | None = None
     few: bool = False
     batch_size: int = AT_ONCE
+
+    def extractor(self, one: Distance) -> Extractor | None:
+        r"""What a protocol compares."""
+        return self.lite if one.features == "lite" else self.features
 
 
 def _groups(things: Iterable, size: int) -> Iterator[list]:
@@ -134,7 +141,11 @@ def _check(setup: Evaluation, chosen: dict[str, Distance | Segmentation]) -> Non
     for name, one in chosen.items():
         if isinstance(one, Segmentation) and setup.segmenter is None:
             raise EvaluationError(f"{name} needs a segmenter: say which, with judge=...")
-        if isinstance(one, Distance) and setup.features is None:
+        if isinstance(one, Distance) and find_spec("torchmetrics") is None:
+            raise EvaluationError(
+                f"{name} needs torchmetrics: install it with: pip install 'ecgan[train]'"
+            )
+        if isinstance(one, Distance) and setup.extractor(one) is None:
             raise EvaluationError(
                 f"{name} needs an extractor of features: say which, with features=..."
             )
@@ -147,24 +158,33 @@ def _check(setup: Evaluation, chosen: dict[str, Distance | Segmentation]) -> Non
             parts = (setup.made, setup.training if one.reference == "training" else None)
             known = [len(part) for part in parts if isinstance(part, Sized)]
             if known:
-                enough(name, min(known), setup.features.num_features, way_out=WAY_OUT)
+                enough(name, min(known), setup.extractor(one).num_features, way_out=WAY_OUT)
+
+
+Features = dict[tuple[str, str], Tensor]
 
 
 @torch.no_grad()
-def _collect(setup: Evaluation, chosen: dict) -> tuple[dict[str, Tensor], dict[str, Counts], str]:
-    r"""Features of made and real pictures, counts by size, the device; one pass over the scenes."""
-    features: dict[str, list[Tensor]] = {"made": [], "validation": [], "training": []}
+def _collect(setup: Evaluation, chosen: dict) -> tuple[Features, dict[str, Counts], str]:
+    r"""Features by extractor and part, counts by size, the device; one pass over the scenes."""
+    extractors = {
+        one.features: setup.extractor(one) for one in chosen.values() if isinstance(one, Distance)
+    }
+    features: dict[tuple[str, str], list[Tensor]] = {}
+
+    def note(part: str, pictures: Tensor) -> None:
+        for name, extractor in extractors.items():
+            features.setdefault((name, part), []).append(extractor(pictures).cpu())
+
     sizes = {one.size for one in chosen.values() if isinstance(one, Segmentation)}
     counts = {size: Counts(classes=setup.classes) for size in sizes}
-    distances = any(isinstance(one, Distance) for one in chosen.values())
     device = None
     for group in _groups(setup.made, setup.batch_size):
         images = torch.stack([one.picture for one in group])
         device, scenes = images.device, [one.scene for one in group]
-        if distances:
-            real = torch.stack([scene.image for scene in scenes]).to(device)
-            features["made"].append(setup.features(images).cpu())
-            features["validation"].append(setup.features(real).cpu())
+        if extractors:
+            note("made", images)
+            note("validation", torch.stack([scene.image for scene in scenes]).to(device))
         if "native" in counts:
             labels = torch.stack([scene.labels for scene in scenes])
             size = tuple(labels.shape[-2:])
@@ -179,9 +199,9 @@ def _collect(setup: Evaluation, chosen: dict) -> tuple[dict[str, Tensor], dict[s
         raise EvaluationError("there are no pictures to score; give at least one")
     if any(isinstance(one, Distance) and one.reference == "training" for one in chosen.values()):
         for group in _groups(setup.training, setup.batch_size):
-            features["training"].append(setup.features(torch.stack(group).to(device)).cpu())
+            note("training", torch.stack(group).to(device))
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-    return {kind: torch.cat(parts) for kind, parts in features.items() if parts}, counts, name
+    return {key: torch.cat(parts) for key, parts in features.items()}, counts, name
 
 
 def evaluate(
@@ -200,19 +220,20 @@ def evaluate(
     for name, one in chosen.items():
         said = {"name": name, "says": one.says, **asdict(one)}
         if isinstance(one, Distance):
-            made, real = features["made"], features[one.reference]
-            said |= {"features": setup.features_name, "images": len(made), "real": len(real)}
+            made, real = (features[one.features, part] for part in ("made", one.reference))
+            compared = FEATURES_NAME if one.features == "lite" else setup.features_name
+            said |= {"features": compared, "images": len(made), "real": len(real)}
             if one.measure == "fid":
                 there, dim = min(len(made), len(real)), made.shape[1]
                 if not setup.few:
                     enough(name, there, dim, way_out=WAY_OUT)
                 said["few"] = there <= dim
-                rows.append({"metric": "fid", "value": fid(made, real), "protocol": said})
+                rows.append({"metric": one.metric, "value": fid(made, real), "protocol": said})
             else:
                 value, deviation = kid(made, real)
                 said |= {"subsets": SUBSETS, "subset_size": subset_size(made, real)}
                 said["deviation"] = deviation
-                rows.append({"metric": "kid", "value": value, "protocol": said})
+                rows.append({"metric": one.metric, "value": value, "protocol": said})
         else:
             mean, correct, each = counts[one.size].scores(one.ignored)
             said |= {"segmenter": setup.segmenter_name, "images": counts[one.size].images}

@@ -14,6 +14,7 @@ from ecgan.evaluation.evaluate import Evaluation, evaluate, paint
 from ecgan.evaluation.metrics import Extractor, SegmenterFeatures
 from ecgan.evaluation.protocols import Distance, EvaluationError, protocol
 from ecgan.method.generator import Generator
+from ecgan.readers.lite import lite_features
 from ecgan.weights.checkpoint import notes
 from ecgan.weights.named import find_generator, find_model, find_segmenter
 
@@ -40,11 +41,21 @@ def toy_scenes(generator: Generator, count: int) -> tuple[Counted[Example], Coun
     return held_out, pictures(toy_examples(config, count=count, seed=0))
 
 
+def pictures_of(model: str) -> DataConfig:
+    r"""Whole pictures or crops, as the model was trained, where its file says so."""
+    scale = notes(find_model(model)).get("config", {}).get("data", {}).get("scale")
+    return DataConfig(name="folder", scale=scale and tuple(scale))
+
+
 def folder_scenes(
-    generator: Generator, data: Path, training_data: Path | None, count: int | None
+    generator: Generator,
+    data: Path,
+    training_data: Path | None,
+    count: int | None,
+    cut: DataConfig,
 ) -> tuple[Counted[Example], Counted | None]:
     r"""A folder's validation part; pictures of its training part, or of another folder."""
-    config = Config(model=generator.config, data=DataConfig(name="folder"))
+    config = Config(model=generator.config, data=cut)
     if training_data is None and "{split}" in find_convention(data).images.folder:
         training_data = data
     training = None
@@ -81,7 +92,8 @@ def evaluate_model(
         judge, features = judge or "toy_judge", features or JUDGE
         scenes, training = toy_scenes(generator, images or TOY_IMAGES)
     else:
-        scenes, training = folder_scenes(generator, data, training_data, images)
+        cut = pictures_of(model)
+        scenes, training = folder_scenes(generator, data, training_data, images, cut)
     features = features or INCEPTION
     if features not in (INCEPTION, JUDGE) or (features == JUDGE and judge is None):
         raise EvaluationError(
@@ -90,10 +102,11 @@ def evaluate_model(
         )
     if not chosen:
         chosen = {name: protocol(name) for name in USUAL if judge or "miou" not in name}
+    wanted = {one.features for one in chosen.values() if isinstance(one, Distance)}
     segmenter = extractor = None
     if judge is not None:
         segmenter = find_segmenter(judge, classes=generator.config.classes).to(device)
-    if any(isinstance(one, Distance) for one in chosen.values()):
+    if "chosen" in wanted:
         extractor = _extractor(features, segmenter).to(device)
     return evaluate(
         Evaluation(
@@ -104,6 +117,7 @@ def evaluate_model(
             segmenter_name=judge or "",
             features=extractor,
             features_name=INCEPTION_NAME if features == INCEPTION else f"means of {judge}'s maps",
+            lite=lite_features().to(device) if "lite" in wanted else None,
             few=few,
         ),
         tuple(chosen),

@@ -12,10 +12,20 @@ class EvaluationError(EcganError):
 
 @dataclass(frozen=True, kw_only=True)
 class Distance:
-    r"""How far the generated pictures lie from real ones of the split ``reference``."""
+    r"""How far the generated pictures lie from real ones of the split ``reference``.
+
+    ``features``: "chosen" are those that the caller chose, Inception's or a judge's; "lite" those
+    of the lite network. Only the first may be called FID and KID.
+    """
 
     measure: Literal["fid", "kid"]
     reference: Literal["validation", "training"]
+    features: Literal["chosen", "lite"] = "chosen"
+
+    @property
+    def metric(self) -> str:
+        r"""What the number is called: "fid", "kid", or with its features "fd-lite", "kd-lite"."""
+        return self.measure if self.features == "chosen" else f"{self.measure[0]}d-{self.features}"
 
     @property
     def says(self) -> str:
@@ -57,6 +67,10 @@ PROTOCOLS: dict[str, Distance | Segmentation] = {
     "fid-training": Distance(measure="fid", reference="training"),
     "kid-validation": Distance(measure="kid", reference="validation"),
     "kid-training": Distance(measure="kid", reference="training"),
+    "fd-lite": Distance(measure="fid", reference="validation", features="lite"),
+    "fd-lite-training": Distance(measure="fid", reference="training", features="lite"),
+    "kd-lite": Distance(measure="kid", reference="validation", features="lite"),
+    "kd-lite-training": Distance(measure="kid", reference="training", features="lite"),
     "miou-native": Segmentation(size="native", ignored="left out"),
     "miou-native-255-counted": Segmentation(size="native", ignored="counted"),
     "miou-upsampled": Segmentation(size="upsampled", ignored="left out"),

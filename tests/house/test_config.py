@@ -108,7 +108,7 @@ def test_refused_weights(name, value):
 def test_refused_features():
     losses = LossConfig()
     object.__setattr__(losses, "perceptual_features", "resnet")
-    with pytest.raises(ConfigError, match=r'is \'resnet\'; allowed are "vgg19", "segmenter"'):
+    with pytest.raises(ConfigError, match=r'is \'resnet\'; allowed are "vgg19", "lite", "segmenter"'):
         losses.__post_init__()
 
 
@@ -154,7 +154,7 @@ def test_the_toy_preset_needs_a_layout_alone():
 
 
 def test_an_unknown_preset_lists_the_known():
-    assert set(PRESETS) == {*PUBLISHED, "toy"}
+    assert set(PRESETS) == {*PUBLISHED, "toy", "aerial"}
     with pytest.raises(ConfigError) as error:
         preset("coco")
     assert "no preset 'coco'" in str(error.value)

@@ -23,6 +23,7 @@ from ecgan.data.doctor.report import Finding, Report
 from ecgan.data.doctor.suspicions import passed_over, suspicions
 from ecgan.data.folders.classes import ClassesError, Decision, classes_file, decide_classes
 from ecgan.data.folders.conventions import Convention, recognise
+from ecgan.data.folders.geometry import too_small
 from ecgan.data.folders.scenes import KINDS, Listing, Scene, Trouble, list_scenes
 from ecgan.files.progress import quiet
 from ecgan.presets import PRESETS, preset
@@ -64,6 +65,12 @@ def _missing_instances(scenes: list[Scene], config: Config | None) -> list[Troub
     if config is None or not config.model.instance_boundaries:
         return []
     return [Trouble("missing instances", one.label) for one in scenes if one.instance is None]
+
+
+def _small_pictures(facts: list[Facts], config: Config | None) -> list[Trouble]:
+    sized = [(one.scene.image, one.size) for one in facts if config is not None and one.size]
+    reasons = [(path, too_small(size, config)) for path, size in sized]
+    return [Trouble("pictures smaller than a crop", path, text) for path, text in reasons if text]
 
 
 def examine(
@@ -108,7 +115,14 @@ def examine(
         findings=(
             *complaints,
             *([] if scenes else [empty_folder(convention)]),
-            *grouped(root, [*trouble, *_missing_instances(scenes, config)]),
+            *grouped(
+                root,
+                [
+                    *trouble,
+                    *_missing_instances(scenes, config),
+                    *_small_pictures(facts, config),
+                ],
+            ),
             *out_of_range(root, facts, expected),
             *numbering(facts, expected),
             *suspicions(root, facts, expected),

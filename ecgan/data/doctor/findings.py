@@ -21,6 +21,8 @@ MESSAGES = {
     "colour labels": "a label map holds ids, not colours; convert it with "
     "ecgan.method.layouts.from_colors and your palette",
     "sizes that differ": "each file of a scene must have its image's size (width x height)",
+    "pictures smaller than a crop": "this config cuts crops out of larger pictures; "
+    "leave these out, or cut at a larger scale",
     "missing instances": "this config needs an instance map for each scene; add them, or set "
     "--model.no-instance-boundaries",
 }

@@ -12,6 +12,7 @@ from ecgan.data.folders.numbering import Numbering
 from ecgan.errors import EcganError
 from ecgan.method.layouts import IGNORE
 
+HALF_FETCHED = ".half-fetched"  # stands in a folder that ecgan fetch has begun and not ended
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
 PICTURES += (".jfif", ".jpe", ".gif", ".pgm", ".ppm", ".pnm")
 OF_THE_SYSTEM = ("thumbs.db", "desktop.ini", "ehthumbs.db", "__macosx", "@eadir")
@@ -140,12 +141,28 @@ CONVENTIONS: Mapping[str, Convention] = MappingProxyType(
             instances=Files(folder="{split}_inst"),
         ),
         "folder": ANY_FOLDER,
+        "parts": Convention(
+            name="parts",
+            title="a folder of train/ and val/, each with images/ and labels/",
+            images=Files(folder="{split}/images", suffixes=PICTURES),
+            labels=Files(folder="{split}/labels", suffixes=PICTURES),
+            instances=Files(folder="{split}/instances", suffixes=PICTURES),
+            edges=Files(folder="{split}/edges", suffixes=PICTURES),
+        ),
     }
 )
 
 
 def recognise(root: Path) -> Convention | None:
-    r"""The convention whose folders of images and labels both exist in ``root``, for any split."""
+    r"""The convention whose folders of images and labels both exist in ``root``, for any split.
+
+    Raises :class:`FolderError` for a folder that is fetched by half.
+    """
+    if (root / HALF_FETCHED).is_file():
+        raise FolderError(
+            f"{root} is only half fetched: run ecgan fetch with it again, which goes on where it "
+            f"stopped; or delete {root / HALF_FETCHED} to take what is there"
+        )
     for convention in CONVENTIONS.values():
         for split in ("train", "val"):
             word = convention.folder_of(split)

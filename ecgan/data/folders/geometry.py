@@ -97,8 +97,8 @@ def too_small(size: tuple[int, int], config: Config) -> str | None:
         return None
     enough = max(side / have for side, have in zip((config.model.height, config.model.width), size))
     return (
-        f"{size[1]} x {size[0]} pixels (width x height); a crop at scale {scale:g} takes "
-        f"{need[1]} x {need[0]}: leave the picture out, or let data.scale end at {enough:.3g} or "
+        f"{size[1]} x {size[0]} pixels (width x height), too small for a crop at scale {scale:g}, "
+        f"{need[1]} x {need[0]}; leave the picture out, or let data.scale end at {enough:.3g} or "
         f"more"
     )
 

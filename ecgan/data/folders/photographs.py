@@ -44,11 +44,16 @@ def _scaled(values: Shaped[np.ndarray, "h w"], path: Path) -> UInt8[np.ndarray, 
     return np.rint(values.astype(np.float64) * (LEVELS / full)).astype(np.uint8)
 
 
-def _flag(image: Image.Image) -> int:
+def _shown_size(image: Image.Image) -> tuple[int, int]:
+    r"""(height, width) after the turn."""
+    if image.format == "TIFF":  # Pillow turns these itself, when it reads them
+        image.load()
     try:
-        return image.getexif().get(ExifTags.Base.Orientation, 1)
+        flag = image.getexif().get(ExifTags.Base.Orientation, 1)
     except Exception:
-        return 1
+        flag = 1
+    width, height = image.size
+    return (width, height) if flag in SIDEWAYS else (height, width)
 
 
 def _eight_bits(image: Image.Image, path: Path, mode: Literal["RGB", "L"]) -> Image.Image:
@@ -77,8 +82,7 @@ def read_picture(path: Path, mode: Literal["RGB", "L"] = "RGB") -> UInt8[Tensor,
 def picture_size(path: Path) -> tuple[int, int]:
     r"""(height, width) as a viewer shows it, told from the file's head. Raises as the reader."""
     with open_picture(path) as image:
-        width, height = image.size
-        return (width, height) if _flag(image) in SIDEWAYS else (height, width)
+        return _shown_size(image)
 
 
 def examined_size(path: Path) -> tuple[int, int]:
@@ -87,9 +91,9 @@ def examined_size(path: Path) -> tuple[int, int]:
     JPEG is decoded at an eighth of its size: every byte is still looked at, in half the time.
     """
     with open_picture(path) as image:
-        width, height = image.size
         if image.format == "JPEG":
+            size, (width, height) = _shown_size(image), image.size
             image.draft("RGB", (max(1, width // 8), max(1, height // 8)))
             decode(image, path)
-            return (width, height) if _flag(image) in SIDEWAYS else (height, width)
+            return size
     return tuple(read_picture(path).shape[1:])

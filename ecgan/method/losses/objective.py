@@ -26,7 +26,10 @@ from ecgan.method.losses.pixel_contrast import PixelContrast
 from ecgan.method.losses.similarity import affinity_bce, affinity_bce_sampled
 
 Judged = dict[str, list[list[Tensor]]]
-READERS = {"vgg19": "ecgan.readers.vgg.published_vgg19()"}
+READERS = {
+    "vgg19": "ecgan.readers.vgg.published_vgg19()",
+    "lite": "ecgan.readers.lite.published_lite()",
+}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
 r"""Put the chapters in order and run them in place: `make notebooks`, or one with ONLY=02_edges.
 
-Of the outputs only those stay that the tests compare, in cells marked `# NBVAL_CHECK_OUTPUT`; the
+Of the outputs only those stay that the tests compare, in cells tagged `nbval-check-output`; the
 book makes the others when it is built. The setup cell and the link to Colab are written from here.
 """
 
@@ -18,7 +18,7 @@ from book.tools.repository import current
 FOLDER = ROOT / "notebooks"
 SETUP = (BOOK / "tools" / "setup_cell.py").read_text().strip()
 LINK = "[Run this chapter on Colab]"
-MARK = "# NBVAL_CHECK_OUTPUT"
+MARK = "nbval-check-output"
 KEPT_METADATA = ("tags", "mystnb")
 SETUP_LABEL = {"code_prompt_show": "Show the setup cell", "code_prompt_hide": "Hide it"}
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
@@ -54,7 +54,7 @@ def tidy(notebook: NotebookNode, link: str) -> NotebookNode:
 
 def _keep_checked_output(cell: NotebookNode, number: int) -> None:
     r"""What a marked cell printed or showed, with its place as the count; nothing of the others."""
-    marked = cell.source.startswith(MARK)
+    marked = MARK in cell.metadata.get("tags", [])
     cell.outputs = [out for out in cell.outputs if marked and out.get("name") != "stderr"]
     cell.execution_count = number if cell.outputs else None
     for output in cell.outputs:

@@ -84,6 +84,18 @@ def test_internal_links_and_their_anchors_lead_somewhere() -> None:
     assert broken == []
 
 
+def test_formulas_need_no_network() -> None:
+    scripts = {
+        source: [tag["src"] for tag in page(source).find_all("script", src=True)]
+        for source in pages()
+        if page(source).select("article .math")
+    }
+    assert len(scripts) > len(PATHS) / 2
+    for source, listed in scripts.items():
+        (own,) = [script for script in listed if "mathjax" in script.lower()]
+        assert (source.parent / urlsplit(own).path).is_file(), f"{source.name}: {own}"
+
+
 def test_links_to_the_outside_are_secure() -> None:
     for source in pages():
         for link in page(source).find_all("a", href=True):

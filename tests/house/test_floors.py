@@ -20,7 +20,7 @@ PACKAGE = ROOT / "ecgan"
 # floor and from those below, nothing else. The lazy face `ecgan/__init__` stands on none: nobody
 # imports from it, but it may be asked for `__version__` and the like.
 FLOORS = (
-    ("errors", "ranges", "config", "options", "presets"),
+    ("errors", "lazy", "ranges", "config", "options", "presets"),
     *(("files",), ("method",), ("fast",), ("readers",), ("synthesis",), ("weights",), ("data",)),
     *(("training",), ("evaluation",), ("experiments",), ("teaching",), ("cli",)),
 )

@@ -31,8 +31,8 @@ class Distance:
         names = {"fid": "Frechet distance", "kid": "unbiased kernel distance"}
         whose = "" if self.features == "chosen" else f"{self.features} "
         return (
-            f"{names[self.measure]} between {whose}features of the pictures made from validation layouts "
-            f"and {whose}features of real {self.reference} images"
+            f"{names[self.measure]} between {whose}features of the pictures made from validation "
+            f"layouts and {whose}features of real {self.reference} images"
         )
 
 

@@ -28,7 +28,7 @@ def test_a_size_that_is_none_is_refused():
 
 
 def test_the_classes_are_the_photographs_and_all_of_them_occur():
-    assert CLASSES == tuple(COLOURS)
+    assert tuple(COLOURS) == CLASSES
     made = plans(24, height=160, width=160, seed=0)
     shares = np.bincount(made.ravel(), minlength=5) / made.size
     assert shares.min() > 0.02

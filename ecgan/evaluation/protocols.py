@@ -31,9 +31,10 @@ class Distance:
     def says(self) -> str:
         r"""The protocol in words."""
         names = {"fid": "Frechet distance", "kid": "unbiased kernel distance"}
+        whose = "" if self.features == "chosen" else f"{self.features} "
         return (
-            f"{names[self.measure]} between features of the pictures made from validation layouts "
-            f"and features of real {self.reference} images"
+            f"{names[self.measure]} between {whose}features of the pictures made from validation "
+            f"layouts and {whose}features of real {self.reference} images"
         )
 
 

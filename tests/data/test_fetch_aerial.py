@@ -1,3 +1,4 @@
+# ruff: noqa: F811 (the fixtures of another module are arguments here)
 r"""The aerial photographs: single files by hash, masks of colours, held-out parts, mirrors."""
 
 import json
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data.test_fetch import facades, hashed, said, shelf  # noqa: F401 (fixtures)
+from data.test_fetch import facades, hashed, said, shelf  # noqa: F401
 from ecgan.cli.main import main
 from ecgan.data.doctor.examine import examine
 from ecgan.data.fetch import aerial
@@ -60,14 +61,14 @@ def source_of(copy, url=lambda name: f"http://127.0.0.1:9/{name}"):
 
 
 @pytest.fixture
-def served(shelf, copy):  # noqa: F811
+def served(shelf, copy):
     shelf.files = {
         quote(path.relative_to(copy).as_posix()): path.read_bytes() for path in copy.rglob("*.*")
     }
     return source_of(copy, shelf.url)
 
 
-def test_a_fetch_ends_in_parts_that_the_doctor_accepts(shelf, served, said, tmp_path):  # noqa: F811
+def test_a_fetch_ends_in_parts_that_the_doctor_accepts(shelf, served, said, tmp_path):
     folder = fetch("aerial", tmp_path / "data", source=served, say=said.append)
     assert len(shelf.requests) == 8
     report = examine(folder, config="aerial")
@@ -86,7 +87,7 @@ def test_a_fetch_ends_in_parts_that_the_doctor_accepts(shelf, served, said, tmp_
     assert not (folder / HALF_FETCHED).exists()
 
 
-def test_a_second_fetch_asks_and_changes_nothing(shelf, served, said, tmp_path):  # noqa: F811
+def test_a_second_fetch_asks_and_changes_nothing(shelf, served, said, tmp_path):
     fetch("aerial", tmp_path / "d", source=served, say=said.append)
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "d").rglob("*")}
     shelf.requests.clear()
@@ -113,14 +114,14 @@ def test_half_a_fetch_is_said_by_doctor_and_training_and_goes_on(
     assert examine(folder, config="aerial").ok
 
 
-def test_a_file_that_breaks_off_is_resumed(shelf, served, said, tmp_path):  # noqa: F811
+def test_a_file_that_breaks_off_is_resumed(shelf, served, said, tmp_path):
     shelf.cut_after = [100]
     fetch("aerial", tmp_path / "d", source=served, say=said.append)
     assert shelf.requests[1][1] == "bytes=100-"
     assert not list((tmp_path / "d").rglob("*.part"))
 
 
-def test_a_damaged_file_is_fetched_anew(shelf, served, said, tmp_path):  # noqa: F811
+def test_a_damaged_file_is_fetched_anew(shelf, served, said, tmp_path):
     folder = fetch("aerial", tmp_path / "d", source=served, say=said.append)
     damaged = folder / "published" / served.files[2].name
     damaged.write_bytes(damaged.read_bytes()[:-1])
@@ -129,7 +130,7 @@ def test_a_damaged_file_is_fetched_anew(shelf, served, said, tmp_path):  # noqa:
     assert [name for name, _ in shelf.requests] == [quote(served.files[2].name)]
 
 
-def test_a_mirror_is_taken_instead_of_the_network(copy, said, tmp_path):  # noqa: F811
+def test_a_mirror_is_taken_instead_of_the_network(copy, said, tmp_path):
     first = fetch("aerial", tmp_path / "a", source=source_of(copy), mirror=copy, say=said.append)
     # What was fetched is a mirror itself.
     second = fetch("aerial", tmp_path / "b", source=source_of(copy), mirror=first, say=said.append)
@@ -137,7 +138,7 @@ def test_a_mirror_is_taken_instead_of_the_network(copy, said, tmp_path):  # noqa
         assert path.read_bytes() == (second / path.relative_to(first)).read_bytes()
 
 
-def test_mirrors_that_lack_something_or_hold_something_else(copy, said, tmp_path):  # noqa: F811
+def test_mirrors_that_lack_something_or_hold_something_else(copy, said, tmp_path):
     source, folder = source_of(copy), tmp_path / "d"
     with pytest.raises(FetchError, match=r"there is no folder .*nowhere; name one"):
         fetch("aerial", folder, source=source, mirror=tmp_path / "nowhere", say=said.append)
@@ -151,7 +152,7 @@ def test_mirrors_that_lack_something_or_hold_something_else(copy, said, tmp_path
 
 
 @pytest.mark.parametrize("kind", ["archives", "unpacked"])
-def test_a_mirror_serves_the_data_sets_in_archives_too(kind, shelf, said, tmp_path):  # noqa: F811
+def test_a_mirror_serves_the_data_sets_in_archives_too(kind, shelf, said, tmp_path):
     shelf.files = {"base.zip": facades("base", 3), "extended.zip": facades("extended", 2)}
     published = SOURCES["facades"]
     counts = dict(zip(published.counts, (3, 3, 2, 2)))
@@ -202,7 +203,7 @@ def test_masks_of_another_size_or_damaged_are_named(copy):
         aerial.read_pair(image)
 
 
-def test_a_wrong_mask_leaves_no_half_made_parts(copy, said, tmp_path):  # noqa: F811
+def test_a_wrong_mask_leaves_no_half_made_parts(copy, said, tmp_path):
     save(painted([0], (139, 130)), copy / "Tile 2/masks/image_part_009.png")
     with pytest.raises(FetchError, match="they must be equal"):
         fetch("aerial", tmp_path / "d", source=source_of(copy), mirror=copy, say=said.append)

@@ -108,7 +108,7 @@ def test_refused_weights(name, value):
 def test_refused_features():
     losses = LossConfig()
     object.__setattr__(losses, "perceptual_features", "resnet")
-    with pytest.raises(ConfigError, match=r'is \'resnet\'; allowed are "vgg19", "lite", "segmenter"'):
+    with pytest.raises(ConfigError, match=r'is \'resnet\'; allowed .*"lite", "segmenter"'):
         losses.__post_init__()
 
 

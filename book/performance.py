@@ -116,7 +116,7 @@ the machine had other work.
 GPU = """
 ## On a GPU
 
-*Not run*: no GPU was at hand. `python benchmarks/gpu.py` prints the table for one: fp32, TF32
+*Not run*: no GPU was at hand. `python benchmarks/gpu/speed.py` prints the table for one: fp32, TF32
 and bf16, eager and `torch.compile`, with and without distinct neighbourhoods. Until it has been
 run, the default on a GPU is to convolve everywhere.
 """

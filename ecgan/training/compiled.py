@@ -55,8 +55,12 @@ class Compiled:
         self.tell(f"note: compiling the {self.name} ({failed}) failed ({reason}); {then}")
 
 
-def compile_networks(trainer: Trainer, *, backend: str = "inductor") -> None:
+def compile_networks(
+    trainer: Trainer, *, modes: list[str] | None = None, backend: str = "inductor"
+) -> None:
     r"""Have generator and discriminator computed by torch.compile; keys and numbers stay.
+
+    ``modes`` are those of :func:`ways` unless given.
 
     An update goes twice through the discriminator's graph, once for each network's loss: so its
     backward pass must not reuse the memory of what it was given.
@@ -65,6 +69,6 @@ def compile_networks(trainer: Trainer, *, backend: str = "inductor") -> None:
 
     functorch.donated_buffer = False
     machine = trainer.machine
-    modes, tell = ways(machine.device), machine.tell
+    modes, tell = modes or ways(machine.device), machine.tell
     for network in (trainer.generator, trainer.discriminator):
         network.forward = Compiled(network, modes=modes, tell=tell, backend=backend)

@@ -30,7 +30,7 @@ FORBIDDEN = {
     "tracing": ["is_tracing", "is_compiling", "is_scripting", "compiler?", "compiled?", "jit"],
     "an export": ["onnx", "export(?:s|ed)?", "trac(?:ed|ing)"],
     "memory": ["channels_last", r"contiguous\w*", "memory_format", r"\.stride\(", "data_ptr"],
-    "writing in place": ["inplace", r"(?<!init)\.(?!_)\w+(?<!_)_\(", r"\bout="],
+    "writing in place": ["inplace", r"(?<!init)\.(?!_|requires_grad_)\w+(?<!_)_\(", r"\bout="],
     "recomputation": [r"checkpoint\w*", r"recomput\w+", r"cache\w*", r"memo(?:ry|ise\w*)"],
     "gradients switched off": ["no_grad", "inference_mode", r"is_grad_enabled", "set_grad_enabled"],
     "speed": [
@@ -98,6 +98,7 @@ def test_the_rule_of_the_equations_finds_what_it_forbids(line: str) -> None:
         "gamma, beta = modulation.chunk(2, dim=1)",
         "conv = nn.Conv2d(3, 8, 4, stride=2)",
         "super().__init__()",
+        "network.requires_grad_(False)",
         "ids = torch.arange(classes, device=labels.device)",
         "def f(self, _a, b_): return b_",
         "embeddings = broadcast(x)  # followed by power iteration in training",

@@ -62,7 +62,7 @@ def test_a_faster_generator_moves_its_pictures_further(short) -> None:
 
 def test_without_its_loss_the_discriminator_stands_still(short) -> None:
     healthy, without = short["healthy"], short["no adversarial loss"]
-    assert without.real.abs().max() < 0.1 * healthy.real.abs().max()
+    assert without.real.diff().abs() < 0.1 * healthy.real.diff().abs()  # its norms alone settle
 
 
 @pytest.mark.parametrize("fault", list(failures.FAULTS))

@@ -79,7 +79,7 @@ def test_a_file_of_another_numbering_is_named(tmp_path, capsys):
     [
         ((64, 128), (64, 128)), ((32, 32), (32, 32)), ((48, 40), (32, 32)),
         ((375, 500), (192, 256)), ((33, 64), (32, 64)), ((5, 7), (32, 32)),
-        ((4000, 3000), (288, 224)),
+        ((4000, 3000), (256, 192)),
     ],
 )  # fmt: skip
 def test_the_size_is_the_files_or_near_it(size, painted):

@@ -1,5 +1,6 @@
 r"""From the samples of a folder to training batches on a device, endless and in a known order."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,15 +8,17 @@ import numpy as np
 import torch
 from einops import rearrange, repeat
 from jaxtyping import Float
-from PIL import Image
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from ecgan.config import Config
 from ecgan.data.folders.conventions import FolderError
 from ecgan.data.folders.dataset import FolderDataset, Sample
+from ecgan.data.folders.opening import DamagedFile
 from ecgan.data.folders.photographs import read_picture, to_unit
 from ecgan.data.folders.scenes import find_convention, list_scenes
+from ecgan.files.pictures import as_png
+from ecgan.files.whole import write_file
 from ecgan.method.batch import Batch
 from ecgan.method.edges import AUTHORS, Canny, canny, edge_maps
 from ecgan.method.layouts import semantics
@@ -84,6 +87,28 @@ class _Order:
             yield shuffled[number * self.batch_size : (number + 1) * self.batch_size].tolist()
 
 
+class _Lenient(Dataset):
+    r"""The samples of a data set; in the place of one that cannot be read, the next that can.
+
+    Each damaged file is one line on the error stream. What is wrong with a whole folder, such as
+    a label that is no class, is not forgiven.
+    """
+
+    def __init__(self, dataset: FolderDataset):
+        self.dataset, self.said = dataset, set()
+
+    def __getitem__(self, index: int) -> Sample:
+        for step in range(len(self.dataset)):
+            try:
+                return self.dataset[(index + step) % len(self.dataset)]
+            except DamagedFile as error:
+                if str(error) not in self.said:
+                    self.said.add(str(error))
+                    print(f"ecgan: left out: {error}", file=sys.stderr)
+                last = error
+        raise FolderError(f"not one scene of {self.dataset.root} can be read; last: {last}")
+
+
 def folder_samples(
     dataset: FolderDataset, *, workers: int = 0, start: int = 0, stride: int = 1
 ) -> Iterator[list[Sample]]:
@@ -101,7 +126,7 @@ def folder_samples(
             f"{order.batch_size}; lower batch_size, or add scenes"
         )
     loader = DataLoader(
-        dataset,
+        _Lenient(dataset),
         batch_sampler=order,
         collate_fn=list,
         num_workers=workers,
@@ -146,7 +171,6 @@ def write_edges(
         photo = rearrange(read_picture(scene.image), "c h w -> 1 c h w")
         lines = rearrange(canny(to_unit(photo), settings=settings), "1 h w -> h w")
         path = top / f"{scene.key}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray((lines.byte() * 255).numpy()).save(path)
+        write_file(path, as_png((lines.byte() * 255).numpy()))
         written.append(path)
     return written

@@ -148,7 +148,7 @@ def fitting_size(size: Size, model: ModelConfig) -> Size:
     ratio = np.log(rearrange(rows, "h -> h 1") / columns) - np.log(size[0] / size[1])
     scale = np.log(rearrange(rows, "h -> h 1") * columns) - np.log(wanted[0] * wanted[1])
     allowed = rearrange(rows, "h -> h 1") * columns * step**2 <= max(most, step**2)
-    costs = np.where(allowed, 2 * np.abs(ratio) + np.abs(scale) / 2, np.inf)
+    costs = np.where(allowed, 4 * np.abs(ratio) + np.abs(scale) / 2, np.inf)
     row, column = np.unravel_index(int(costs.argmin()), costs.shape)
     return int(rows[row]) * step, int(columns[column]) * step
 

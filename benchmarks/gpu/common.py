@@ -1,4 +1,4 @@
-r"""What the GPU's commands share: rows that are written at once and measured once, and the clock."""
+r"""What the GPU's commands share: rows that are written at once and measured once; the clock."""
 
 import argparse
 import sys

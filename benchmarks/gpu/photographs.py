@@ -64,12 +64,9 @@ def main(arguments: list[str] | None = None) -> list[dict]:
         sheet = chosen.out / "samples" / f"{outcome.step:08d}.png"
         write_sheet(sheet, outcome.generator, source.examples(EXAMPLES))
         save(chosen.out / "generator_half.safetensors", outcome.generator.cpu(), half=True)
-        last = outcome.history.rows[-1]
-        rows.measure(
-            lambda out, step: last | {"took": time.perf_counter() - start, "ended": ended},
-            out=str(chosen.out),
-            step=outcome.step,
-        )
+        row = outcome.history.rows[-1] | {"took": time.perf_counter() - start, "ended": ended}
+        row.pop("step")
+        rows.measure(lambda row=row, **_: row, out=str(chosen.out), step=outcome.step)
     return rows.made
 
 

@@ -12,6 +12,7 @@ import runs
 import speed
 import stops
 
+from ecgan.data import source
 from ecgan.files import records
 from ecgan.weights import checkpoint
 
@@ -80,7 +81,8 @@ def test_speed_beside_the_released_schedule(results, monkeypatch) -> None:
     assert rows[0]["config"]["training"]["simultaneous"]
 
 
-def test_a_model_by_the_clock(results, tmp_path: Path) -> None:
+def test_a_model_by_the_clock(results, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(source, "RECALIBRATION_BATCHES", 1)
     out = tmp_path / "run"
     command = [*results, "--out", str(out), "--size", "32", "--batch-size", "2", "--steps", "2"]
     command += ["--precision", "fp32", "--every", "0"]

@@ -163,7 +163,7 @@ def test_what_is_wrong_with_a_layout_is_one_sentence(tmp_path, tiny_generator, c
     options = ["-o", tmp_path / "out", "--model", tiny_generator]
     wrong = save(blocks([0, 77]), tmp_path / "wrong.png")
     assert f"label 77 in {wrong}" in fails(capsys, "synthesize", wrong, *options)
-    colour = save(np.zeros((8, 8, 3), np.uint8), tmp_path / "colour.png")
+    colour = save(np.full((8, 8, 3), (200, 0, 0), np.uint8), tmp_path / "colour.png")
     assert "colour picture (mode RGB)" in fails(capsys, "synthesize", colour, *options)
     nothing = tmp_path / "nothing.png"
     assert f"there is no {nothing}" in fails(capsys, "synthesize", nothing, *options)

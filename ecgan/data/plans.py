@@ -8,6 +8,8 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 from scipy.ndimage import gaussian_filter
 
+from ecgan.config import Number
+
 CLASSES = ("building", "land", "road", "vegetation", "water")
 BUILDING, LAND, ROAD, VEGETATION, WATER = range(5)
 STREETS, LANES = (6.0, 14.0), (5.0, 8.0)  # widths in pixels, from and to
@@ -16,7 +18,7 @@ QUARTERS = {"houses": 0.34, "park": 0.16, "ground": 0.5}  # shares of the blocks
 COAST, RIVER = 0.3, 0.12  # how often a plan has one
 
 
-def _smooth(random: np.random.Generator, shape: tuple[int, int], width: float) -> np.ndarray:
+def _smooth(random: np.random.Generator, shape: tuple[int, int], width: Number) -> np.ndarray:
     r"""Noise without features smaller than ``width`` pixels, mean 0 and deviation 1."""
     noise = gaussian_filter(random.standard_normal(shape), width, mode="reflect")
     return (noise - noise.mean()) / max(noise.std(), 1e-9)

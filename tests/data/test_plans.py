@@ -5,7 +5,7 @@ import pytest
 from scipy.ndimage import distance_transform_edt, maximum_filter
 
 from ecgan.data.fetch.aerial import COLOURS
-from ecgan.data.plans import CLASSES, LANES, ROAD, STREETS, plan, plans
+from ecgan.data.plans import CLASSES, ROAD, plan, plans
 
 
 def test_a_plan_depends_on_size_and_seed_alone():
@@ -35,9 +35,9 @@ def test_the_classes_are_the_photographs_and_all_of_them_occur():
     assert shares.argmax() == CLASSES.index("land")
 
 
-def test_streets_are_as_wide_as_asked():
+def test_streets_are_as_wide_as_the_photographs():
     road = plan(256, 256, seed=1) == ROAD
     inside = distance_transform_edt(road)
     ridge = (inside == maximum_filter(inside, 5)) & road
     typical = np.median(2 * inside[ridge])
-    assert LANES[0] - 1 <= typical <= STREETS[1] + 2
+    assert 5 <= typical <= 15

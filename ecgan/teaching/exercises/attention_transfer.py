@@ -5,7 +5,7 @@ from einops import rearrange
 from torch import Tensor
 
 from ecgan.data import toy
-from ecgan.method.generator import AttentionGuidedEdgeTransfer
+from ecgan.method.edge_transfer import AttentionGuidedEdgeTransfer
 from ecgan.synthesis import synthesize
 from ecgan.teaching.exercises import NotYet, exercise, expect_close
 from ecgan.weights.checkpoint import shipped

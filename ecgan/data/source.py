@@ -1,7 +1,6 @@
 r"""What a run is fed: batches in an order that depends on seed and number alone (chapter 09)."""
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from itertools import count
@@ -16,6 +15,7 @@ from torch import Tensor
 from ecgan.config import Config, ConfigError, Edges
 from ecgan.data import toy
 from ecgan.data.folders.batches import assemble, folder_batches
+from ecgan.data.folders.classes import read_classes
 from ecgan.data.folders.conventions import FolderError
 from ecgan.data.folders.dataset import FolderDataset
 from ecgan.data.folders.scenes import Scene
@@ -146,12 +146,12 @@ class Source:
         r"""What is learned from, as JSON: which scenes, how they are numbered, their classes."""
         if self.data is None:
             return {"data": "toy world", "numbering": None, "classes": list(toy.CLASSES)}
-        convention, names = self._training.convention, Path(self.data) / "classes.json"
+        convention, names = self._training.convention, read_classes(Path(self.data))
         special = {str(value): known for value, known in dict(convention.special).items()}
         return {
             "data": contents(self._training.scenes),
             "numbering": {"name": convention.name, "first": convention.first, "special": special},
-            "classes": _as_said(names) if names.is_file() else None,
+            "classes": None if names is None else list(names),
         }
 
     def batches(self, done: int) -> Iterator[list[Batch]]:
@@ -219,13 +219,3 @@ def contents(scenes: Sequence[Scene]) -> dict:
         "last": scenes[-1].key,
         "contents": seen.hexdigest()[:16],
     }
-
-
-def _as_said(file: Path) -> object:
-    r"""What classes.json says, as it stands: to be compared, not to be understood."""
-    text = file.read_text(errors="replace")
-    try:
-        said = json.loads(text)
-    except ValueError:
-        return text
-    return said.get("classes", said) if isinstance(said, dict) else said

@@ -247,6 +247,7 @@ def fit(
             perceptual=perceptual,
             machine=machine,
             recompute=settings.recompute,
+            quick=not settings.compile,  # what is compiled is the method itself
         )
         if settings.compile:
             compile_networks(trainer)

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from ecgan.evaluation.distances import SegmenterFeatures
 from torch import Tensor
 
 from ecgan.data import toy
 from ecgan.data.examples import pictures, toy_examples
 from ecgan.data.source import Source
 from ecgan.evaluation.evaluate import Evaluation, evaluate
+from ecgan.evaluation.metrics import SegmenterFeatures
 from ecgan.method.batch import Batch
 from ecgan.method.generator import Generator
 from ecgan.synthesis import synthesize
@@ -163,8 +163,8 @@ def test_evaluation(device: torch.device) -> None:
     config, judge = tiny_run.config(), tiny_run.segmenter().to(device).eval()
     scenes = toy_examples(config, count=40, seed=1)
     setup = Evaluation(
-        generator=Generator(config.model).to(device),
-        validation=scenes,
+        made=paint(Generator(config.model).to(device), scenes),
+        classes=config.model.classes,
         training=pictures(scenes),
         segmenter=judge,
         features=SegmenterFeatures(segmenter=judge).to(device),
@@ -173,6 +173,16 @@ def test_evaluation(device: torch.device) -> None:
     rows = evaluate(setup, ["fid-validation", "kid-training", "miou-native", "miou-upsampled"])
     assert [row["metric"] for row in rows] == ["fid", "kid", *["miou", "accuracy"] * 2]
     assert all(row["device"] == pretend_device.NAME for row in rows)
+
+
+@pytest.mark.parametrize("simultaneous", [True, False])
+def test_a_step_asks_the_device_once(device: torch.device, simultaneous: bool) -> None:
+    run = trainer(device, simultaneous=simultaneous)
+    first, second = islice(toy_batches(run.config, device=device), 2)
+    run.step(first)
+    with pretend_device.questions() as asked:
+        run.step(second)
+    assert sum(asked.values()) == 1, asked
 
 
 def test_training_and_synthesis_from_a_folder(device: torch.device, tmp_path: Path) -> None:

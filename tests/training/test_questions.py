@@ -1,7 +1,6 @@
 r"""How often a step asks the device for a number: once, with every loss on."""
 
 from dataclasses import replace
-from functools import partial
 from itertools import islice
 
 import pytest
@@ -9,7 +8,6 @@ import torch
 
 from ecgan.config import ContrastConfig
 from ecgan.method.losses.finite import NonFiniteLoss
-from ecgan.method.spade import LayoutPyramid
 from ecgan.training import Trainer, toy_batches
 from support import tiny_run
 from support.questions import Questions
@@ -25,9 +23,7 @@ def trainer(*, contrast: str = "memory and scales", pairs: int | None = 64, **tr
     r"""As on a GPU: a CPU's quick parts ask as they like, for a CPU has nothing to wait for."""
     losses = replace(tiny_run.LOSSES, similarity_pairs=pairs, contrast=CONTRAST[contrast])
     config = tiny_run.config(losses=losses, **training)
-    run = Trainer(config=config, segmenter=tiny_run.segmenter(), quick=False)
-    run.generator.pyramid = partial(LayoutPyramid, gather=False)
-    return run
+    return Trainer(config=config, segmenter=tiny_run.segmenter(), quick=False)
 
 
 @pytest.mark.parametrize("contrast", CONTRAST)

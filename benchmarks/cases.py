@@ -7,10 +7,11 @@ import torch
 
 from ecgan.config import Config, DataConfig, LossConfig, ModelConfig, TrainingConfig
 from ecgan.data import toy
+from ecgan.data.folders.labels import read_ids
+from ecgan.data.folders.layouts import resized
 from ecgan.method.batch import Batch
 from ecgan.method.edges import TOY, edge_maps
 from ecgan.method.layouts import semantics
-from ecgan.synthesis import read_layout
 
 # The terms both sides share, at the released weights; what is the same on both sides is left out.
 SHARED_LOSSES = LossConfig(perceptual=0, contrastive=0, similarity=0, class_specific=0)
@@ -76,9 +77,11 @@ def make_batch(case: Case, layouts: Path | None = None, *, number: int = 0) -> B
         if not files:
             raise SystemExit(f"{layouts} holds no label PNG; leave --layouts out for toy scenes")
         chosen = [files[(number * count + index) % len(files)] for index in range(count)]
-        labels = torch.cat([read_layout(file, **size) for file in chosen])
+        shape = (model.height, model.width)
+        labels = torch.cat([resized(read_ids(file), shape) for file in chosen])
         beside = layouts.with_name(layouts.name.replace("label", "inst"))
         if model.instance_boundaries:
-            instances = torch.cat([read_layout(beside / file.name, **size) for file in chosen])
+            ids = [read_ids(beside / file.name) for file in chosen]
+            instances = torch.cat([resized(one, shape) for one in ids])
     layout = semantics(labels, instances if model.instance_boundaries else None, config=model)
     return Batch(labels, layout, scenes.images, edge_maps(scenes.images, settings=TOY))

@@ -228,7 +228,7 @@ def test_no_such_folder(tmp_path):
 
 
 def test_unknown_preset(tmp_path):
-    with pytest.raises(ConfigError, match="no preset 'citiscapes'; there are toy, facades"):
+    with pytest.raises(ConfigError, match="no preset 'citiscapes'; there are toy, aerial, facades"):
         examine(tmp_path, config="citiscapes")
 
 

@@ -52,6 +52,9 @@ class PretendTensor(torch.Tensor):
     def __repr__(self) -> str:
         return f"pretend({self.held})"
 
+    def tolist(self) -> list:
+        return self.cpu().tolist()
+
     def __deepcopy__(self, memo: dict) -> "PretendTensor":
         if id(self) not in memo:
             with torch.no_grad():

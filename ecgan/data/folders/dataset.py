@@ -53,7 +53,7 @@ def read_picture(path: Path, mode: Literal["RGB", "L"] = "RGB") -> UInt8[Tensor,
 class FolderDataset(Dataset):
     r"""The scenes of a folder, cut and flipped as drawn from (seed, epoch, index) alone.
 
-    ``folder`` lies in one of the layouts of :data:`CONVENTIONS`, which is
+    ``folder`` lies in a layout of :data:`ecgan.data.folders.conventions.CONVENTIONS`, which is
     recognised unless given by name. ``augment`` draws crops and flips (by default for the split
     "train" only). ``edges`` are found when a batch is put together ("compute"), or stand in the
     folder edges/ ("read"). Raises :class:`FolderError` for a folder that does not fit together,

@@ -24,7 +24,7 @@ class SegmenterUnavailable(EcganError):
 
 
 class SegFormer(nn.Module):
-    r"""transformers' ``SegformerForSemanticSegmentation`` behind the :class:`Segmenter` protocol.
+    r"""transformers' ``SegformerForSemanticSegmentation`` as a ``Segmenter``.
 
     ``model`` is the network. ``label_ids`` says for each of our classes, in order, which of its
     labels mean it: an id, several ids (their probabilities add up), or None for a class that it

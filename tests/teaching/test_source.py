@@ -16,7 +16,7 @@ SHOWN = [
     AttentionGuidedEdgeTransfer.forward,
     SemanticPreservingModule.forward,
 ]
-WIDEST = 84  # letters that a page of 1280 pixels holds
+WIDEST = 88  # letters of the widest line that fits a page of 1280 pixels
 
 
 def test_the_docstring_goes_and_the_code_stays() -> None:

@@ -80,7 +80,7 @@ def examine(
     sample: int | None = SAMPLE,
     seed: int = 0,
 ) -> Report:
-    r"""Examine a folder in one of the layouts of :data:`CONVENTIONS`.
+    r"""Examine a folder in a layout of :data:`ecgan.data.folders.conventions.CONVENTIONS`.
 
     All file names are paired, of both splits; the pixels of ``sample`` scenes, drawn by ``seed``,
     are read (None or 0: of all). ``config`` is a preset's name or a :class:`Config`; without it

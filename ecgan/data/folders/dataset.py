@@ -43,7 +43,7 @@ class Sample(NamedTuple):
 class FolderDataset(Dataset):
     r"""The scenes of a folder, cut and flipped as drawn from (seed, epoch, index) alone.
 
-    ``folder`` lies in one of the layouts of :data:`CONVENTIONS`, which is
+    ``folder`` lies in a layout of :data:`ecgan.data.folders.conventions.CONVENTIONS`, which is
     recognised unless given by name. ``augment`` draws crops and flips (by default for the split
     "train" only). ``edges`` are found when a batch is put together ("compute"), or stand in the
     folder edges/ ("read"). With ``config.data.scale`` a sample is a crop of native pixels, whose

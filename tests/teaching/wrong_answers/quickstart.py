@@ -41,7 +41,7 @@ WRONG = {
     "quickstart.every_class": [
         (_STREET, "has no tree, no lamp"),
         (_STREET.float(), "a label map holds integer ids"),
-        (_STREET[:32], "this config makes 64 x 64"),
+        (_STREET[:40], "this config makes multiples of 32"),
         (_STREET + 9, "this config has 9 classes"),
         (_LONELY_LAMP, "lamp: fewer than 6 pixels"),
         ([[0, 1], [2, 3]], "hand in a torch tensor"),

@@ -11,6 +11,9 @@ TAGS = {
     "A": "the paper's abstract. Certain.",
     "R": "the authors' released networks, read in their repository's history. Certain, and "
     "checked: a golden case holds our networks to theirs within 0.0001.",
+    "S": "an equation or a figure of the paper's body, as public slides of a re-implementation "
+    "{cite}`ecgan2024slides` show it in a picture of the page. Second-hand, yet the paper's own "
+    "typesetting: certain as to form, silent about values.",
     "P": "the paper's body, written down from memory of it. Likely, not verified, and never a "
     "quotation.",
     "I": "our own reading, where the sources are silent or where we chose otherwise.",
@@ -30,7 +33,8 @@ def cell(entry: list[str] | None) -> str:
 def checked(expression: str, value) -> str:
     r"""A checked constant as it is shown, module and expression; a condition needs no value."""
     shown = expression.replace(":", ": ", 1)
-    return f"`{shown}`" if " is " in shown or " > " in shown else f"`{shown} = {value}`"
+    says_it_all = any(sign in shown for sign in (" is ", " > ", " == "))
+    return f"`{shown}`" if says_it_all else f"`{shown} = {value}`"
 
 
 def entry(row: dict) -> list[str]:

@@ -31,6 +31,7 @@ METRICS = {
     "edge_f1": ("edge F1", 3, "higher"),
 }
 MAIN = ("fid", "miou", "accuracy", "iou_tiny", "edge_f1")
+# The variants by their one name, the grid's: those that add a part, and those that lack one.
 LADDER = ("baseline", "edges", "semantic", "similarity", "within", "across", "whole")
 TAKEN = {
     "without_edges": "edges and transfer",
@@ -79,26 +80,33 @@ def scores(rows: list[dict], runs: dict[str, str], metrics: Sequence[str] = MAIN
 
 
 def gain(one: Effect, digits: int) -> list[str]:
-    r"""Cells of an effect: mean gain, interval, noise, seeds that agree with the mean."""
+    r"""Cells of an effect: mean gain, interval, noise, seeds that gain."""
     if len(one.gains) < 2:
         return [NOT_RUN, "–", "–", "–"]
     low, high = one.interval
-    agree = sum(np.sign(value) == np.sign(one.mean) for value in one.gains.values())
+    gained = sum(value > 0 for value in one.gains.values())
     return [
         number(one.mean, digits, sign=True),
         f"[{number(low, digits, sign=True)}, {number(high, digits, sign=True)}]",
         number(one.noise, digits),
-        f"{agree} of {len(one.gains)}",
+        f"{gained} of {len(one.gains)}",
     ]
 
 
 def called(run: str) -> str:
-    r"""A run of the ablation in words."""
-    name = run.partition("/")[2]
-    variant, _, picture = name.partition("@")
-    words = ADDED.get(variant) or f"the whole without {TAKEN[variant]}"
-    words = words.removeprefix("+ ").replace("scales: the whole", "the whole")
-    return f"first image of *{words}*" if picture else f"*{words}*"
+    r"""A run by the grid's name of its variant, as chapter 10 calls it."""
+    variant, _, picture = run.partition("/")[2].partition("@")
+    name = f"*{variant.replace('_', ' ')}*"
+    return f"{name}, first image" if picture else name
+
+
+def variants() -> str:
+    r"""What each variant of the ablation has, or lacks."""
+    has = {name: [words.removeprefix("+ "), "–"] for name, words in ADDED.items()}
+    for name, part in TAKEN.items():
+        has[name] = [has[name][0] if name in has else "–", part]
+    lines = [[called(f"ablation/{name}"), *words] for name, words in has.items()]
+    return table(["variant", "adds to the one above", "the whole lacks here"], lines)
 
 
 def verdicts(rows: list[dict]) -> str:
@@ -109,20 +117,20 @@ def verdicts(rows: list[dict]) -> str:
         for place, (pair, one) in enumerate(zip(claim.shown_by, claim.effects(rows), strict=True)):
             first = [f"{claim.claim} **[{claim.source}]**", f"**{claim.verdict(rows)}**"]
             compared = f"{METRICS[claim.metric][0]}: {called(pair[0])} against {called(pair[1])}"
-            mean, span, noise, agree = gain(one, digits)
+            mean, span, noise, gained = gain(one, digits)
             shown = f"{mean} {span}" if span != "–" else mean
-            lines.append([*(first if place == 0 else ["", ""]), compared, shown, noise, agree])
-    heads = ["Claim", "verdict", "compared", "mean gain and interval", "noise", "seeds agree"]
+            lines.append([*(first if place == 0 else ["", ""]), compared, shown, noise, gained])
+    heads = ["Claim", "verdict", "compared", "mean gain and interval", "noise", "seeds gain"]
     return table(heads, lines)
 
 
 def steps_up(rows: list[dict]) -> str:
     r"""What each step up the ladder, and each removal, gains in every metric."""
-    pairs = [(ADDED[b], f"ablation/{b}", f"ablation/{a}") for a, b in zip(LADDER, LADDER[1:])]
-    pairs += [(f"− {what}", f"ablation/{a}", "ablation/whole") for a, what in TAKEN.items()]
+    pairs = [(f"ablation/{b}", f"ablation/{a}") for a, b in zip(LADDER, LADDER[1:])]
+    pairs += [(f"ablation/{name}", "ablation/whole") for name in TAKEN]
     lines = []
-    for what, run, against in pairs:
-        line = [what]
+    for run, against in pairs:
+        line = [f"{called(run)} against {called(against)}"]
         for metric in MAIN:
             _, digits, better = METRICS[metric]
             one = effect(rows, run, against, metric, better=better)
@@ -225,7 +233,7 @@ def paired(rows: list[dict], runs: dict[str, str], against: str) -> str:
     heads = [
         f"{METRICS[metric][0]}: {what}"
         for metric in ("fid", "miou")
-        for what in ("mean gain", "interval", "noise", "seeds agree")
+        for what in ("mean gain", "interval", "noise", "seeds gain")
     ]
     return table(["", *heads], lines)
 
@@ -233,7 +241,7 @@ def paired(rows: list[dict], runs: dict[str, str], against: str) -> str:
 def budgets(rows: list[dict]) -> dict[str, str | dict[str, str]]:
     r"""Scores of three variants under three budgets, their order, and the gains in each budget."""
     places = {"half": "budget/{}_half", "as above": "ablation/{}", "double": "budget/{}_double"}
-    names = {"baseline": "image branch alone", "similarity": "similarity", "whole": "the whole"}
+    names = {name: f"*{name}*" for name in ("baseline", "similarity", "whole")}
     shown, orders, gains = {}, [], {}
     for budget, place in places.items():
         runs = {place.format(variant): words for variant, words in names.items()}
@@ -257,7 +265,9 @@ def best_first(rows: list[dict], runs: dict[str, str], metric: str) -> str:
 def beside(rows: list[dict], experiment: str) -> dict[str, str]:
     r"""Scores of an experiment's variants and of the runs beside; gains over the first of these."""
     others = {run: called(run) for run in read_grid(EXPERIMENTS / "grid.yaml").beside[experiment]}
-    own = {f"{experiment}/{name}": f"`{name}`" for name in own_variants(experiment)}
+    own = {
+        f"{experiment}/{name}": called(f"{experiment}/{name}") for name in own_variants(experiment)
+    }
     first, *rest = others
     gains = paired(rows, {run: others[run] for run in rest} | own, first)
     return {"scores": scores(rows, others | own), "against": others[first], "gains": gains}
@@ -266,15 +276,15 @@ def beside(rows: list[dict], experiment: str) -> dict[str, str]:
 def ablation(rows: list[dict]) -> str:
     r"""Scores of pictures that no network painted, of each step up, and of each removal."""
     runs = {"yardsticks/real": "real pictures", "yardsticks/flat": "flat class colours"}
-    runs |= {f"ablation/{name}": ADDED[name] for name in LADDER}
-    return scores(rows, runs | {f"ablation/{name}": f"− {what}" for name, what in TAKEN.items()})
+    names = [f"ablation/{name}" for name in dict.fromkeys([*LADDER, *TAKEN])]
+    return scores(rows, runs | {run: called(run) for run in names})
 
 
 def render(rows: list[dict]) -> str:
     r"""The whole page."""
     runs = [f"ablation/{name}" for name in dict.fromkeys([*LADDER, *TAKEN])]
     runs += [f"{name}/{variant}" for name in QUESTIONS for variant in own_variants(name)]
-    variants, closer = closer_than_flat(rows)
+    compared, closer = closer_than_flat(rows)
     return pages.render(
         "results",
         not_run=NOT_RUN,
@@ -282,7 +292,8 @@ def render(rows: list[dict]) -> str:
         machine=machine(rows),
         verdicts=verdicts(rows),
         ablation=ablation(rows),
-        variants=variants,
+        variants=variants(),
+        compared=compared,
         closer=closer,
         steps_up=steps_up(rows),
         questions=read_grid(EXPERIMENTS / "grid.yaml").questions,

@@ -57,7 +57,7 @@ def test_no_expression_is_checked_twice():
 @pytest.mark.parametrize(("what", "column", "cell"), CELLS)
 def test_each_cell_has_a_tag_that_may_stand_there(what, column, cell):
     tag, text = cell
-    allowed = {"paper": "AP", "released": "R", "ours": "ARPI"}[column]
+    allowed = {"paper": "ASP", "released": "R", "ours": "ASRPI"}[column]
     assert tag in allowed, f"{what}: {column} cannot be [{tag}]"
     assert text.strip()
     assert "|" not in text
@@ -66,7 +66,7 @@ def test_each_cell_has_a_tag_that_may_stand_there(what, column, cell):
 def test_ours_follows_a_source_that_says_something():
     for row in ROWS:
         tag = row["ours"][0]
-        source = {"A": "paper", "P": "paper", "R": "released"}.get(tag)
+        source = {"A": "paper", "S": "paper", "P": "paper", "R": "released"}.get(tag)
         assert source is None or source in row, f"{row['what']}: [{tag}] without a source"
         assert row["ours"][1] != "the same" or tag == "R", row["what"]
 

@@ -35,7 +35,7 @@ def name_entries(app: Sphinx, page: str, template: str, context: dict, doctree) 
 def lighten(app: Sphinx, exception: Exception | None) -> None:
     r"""Empty the script of icons, which pages still ask for, and take the index out of them.
 
-    Pictures keep 256 colours: those of the chapters are opaque.
+    Pictures, which are opaque, keep every colour: in a palette where that holds them all.
     """
     folder = Path(app.outdir)
     if exception is not None or not (folder / ICONS).is_file():
@@ -46,8 +46,10 @@ def lighten(app: Sphinx, exception: Exception | None) -> None:
             page.write_text(INDEX.sub("", page.read_text()))
     for picture in (folder / "_images").glob("*.png"):
         with Image.open(picture) as image:
-            if image.mode != "P":
-                image.convert("RGB").quantize(256).save(picture, optimize=True)
+            flat = image.convert("RGB")
+        small = flat.quantize(256)
+        exact = small.convert("RGB").tobytes() == flat.tobytes()
+        (small if exact else flat).save(picture, optimize=True)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

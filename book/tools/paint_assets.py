@@ -25,7 +25,8 @@ from torch import Tensor, nn
 from book import BOOK, ROOT
 from book.tools import npm
 from ecgan.data import toy
-from ecgan.method.generator import AttentionGuidedEdgeTransfer, Generator
+from ecgan.method.edge_transfer import AttentionGuidedEdgeTransfer
+from ecgan.method.generator import Generator
 from ecgan.method.layouts import semantics
 from ecgan.synthesis import synthesize
 from ecgan.weights.checkpoint import WEIGHTS, shipped

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from typing import NamedTuple
 
 import torch

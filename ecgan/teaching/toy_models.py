@@ -65,9 +65,7 @@ def make_segmenter(name: str, *, folder: Path = WEIGHTS) -> nn.Module:
     return network
 
 
-def recalibrate(
-    generator: Generator, labels: Int[Tensor, "b h w"], *, batch_size: int = 4
-) -> None:
+def recalibrate(generator: Generator, labels: Int[Tensor, "b h w"], *, batch_size: int = 4) -> None:
     r"""Measure an averaged generator's statistics on layouts in batches; see training.average."""
     parts = (semantics(part, config=generator.config) for part in labels.split(batch_size))
     average.recalibrate_batch_norm(generator, parts)

@@ -121,7 +121,7 @@ class Trainer:
         r"""One update of both networks, by :func:`ecgan.training.step.step`; its weighted terms.
 
         Takes a batch, or several whose gradients are averaged. The lengths of both gradients are
-        then in ``norms``. Raises :class:`NonFiniteLoss` before any weight is touched by a loss or a
+        then in ``norms``. Raises :class:`ecgan.method.losses.NonFiniteLoss` before any weight is touched by a loss or a
         gradient that is not finite. With "fp16" the scaler passes over a gradient that overflows.
         """
         with self.machine.repeatable():

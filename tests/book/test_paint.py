@@ -25,7 +25,7 @@ from playwright.sync_api import Browser, Page, Request, expect
 
 from book.tools import paint_assets
 from ecgan.data import toy
-from ecgan.method.generator import AttentionGuidedEdgeTransfer
+from ecgan.method.edge_transfer import AttentionGuidedEdgeTransfer
 from ecgan.method.layouts import from_colors
 from ecgan.synthesis import synthesize, to_bytes
 from ecgan.weights.checkpoint import shipped

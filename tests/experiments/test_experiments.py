@@ -21,6 +21,7 @@ from ecgan.files import records
 from ecgan.presets import preset
 from ecgan.training.settings import as_json
 from support.chapters import ROOT, tags
+from support.configs import with_defaults
 
 EXPERIMENTS = ROOT / "experiments"
 PACKAGE = ROOT / "ecgan" / "experiments"
@@ -148,7 +149,7 @@ experiments:
         ({"training.steps": 1.5}, "training.steps is 1.5; allowed is a whole number"),
         ({"losses.similarity_pairs": "few"}, "allowed is a whole number or null"),
         ({"training.betas": [0.5]}, "allowed is a list of 2 numbers"),
-        ({"losses.perceptual_features": "vgg"}, "'vgg'; allowed is vgg19 or segmenter"),
+        ({"losses.perceptual_features": "vgg"}, "'vgg'; allowed is vgg19 or lite or segmenter"),
         ({"trial.edge_targets": "sobel"}, "'sobel'; allowed is canny or boundaries"),
         ({"losses.similarity": -1}, "losses.similarity is -1.0; a weight is 0"),
         ({"model.edge_branch": False}, "switch edge_transfer off too"),
@@ -211,7 +212,7 @@ def test_committed_rows_are_those_of_the_grid() -> None:
     cells = {cell.name: cell for cell in read_grid(FULL).cells}
     for row in read_rows(PACKAGE / "results"):
         cell = cells[f"{row['experiment']}/{row['variant']}.{row['seed']}"]
-        assert row["config"] == as_json(cell.plan.config), (
+        assert with_defaults(row["config"]) == as_json(cell.plan.config), (
             f"{cell.name}: delete its rows, run again"
         )
         assert len(row["commit"]) == 40, f"{cell.name} comes from changed files"

@@ -47,7 +47,7 @@ class FolderDataset(Dataset):
     recognised unless given by name. ``augment`` draws crops and flips (by default for the split
     "train" only). ``edges`` are found when a batch is put together ("compute"), or stand in the
     folder edges/ ("read"). With ``config.data.scale`` a sample is a crop of native pixels, whose
-    edges were found by ``settings`` in the whole picture, once. Raises :class:`FolderError` for a
+    edges were found by ``settings`` in the whole picture, once. Raises ``FolderError`` for a
     folder that does not fit together, and when a sample with a wrong file is asked for.
     """
 

@@ -22,7 +22,7 @@ WRONG = {
         ("no_transfer: {model.edge_transfr: false}", "did you mean 'edge_transfer'"),
         ("no_transfer: {model.edge_branch: false}", "switch edge_transfer off too"),
         ("no_edges: {model.edge_branch: false, model.edge_transfer: false}", "was to stay"),
-        ("no_transfer: {model.edge_transfer: 0}", "wants a value of that kind"),
+        ("no_transfer: {model.edge_transfer: 0}", "allowed is true or false"),
         ("no_transfer: {}", "the whole once more"),
         ("other: {model.edge_transfer: false, training.steps: 9}", "Only the transfer was to go"),
         ("no_transfer:\n  model.edge_transfer: false", "one line is enough"),

@@ -131,7 +131,7 @@ def record(path: str | Path = STORED) -> None:
         done = run(fault, seed=seed)
         state |= {f"{name}.{key}": value for key, value in vars(done).items() if key != "images"}
         pixels = (done.images[:4].clamp(-1, 1) + 1) * 127.5
-        state[f"{name}.images"] = pixels.round().byte()
+        state[f"{name}.images"] = pixels.round().byte().contiguous()
     save_file(state, path)
 
 

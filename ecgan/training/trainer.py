@@ -121,8 +121,9 @@ class Trainer:
         r"""One update of both networks, by :func:`ecgan.training.step.step`; its weighted terms.
 
         Takes a batch, or several whose gradients are averaged. The lengths of both gradients are
-        then in ``norms``. Raises :class:`ecgan.method.losses.NonFiniteLoss` before any weight is touched by a loss or a
-        gradient that is not finite. With "fp16" the scaler passes over a gradient that overflows.
+        then in ``norms``. Raises :class:`ecgan.method.losses.NonFiniteLoss` before any weight is
+        touched by a loss or a gradient that is not finite. With "fp16" the scaler passes over a
+        gradient that overflows.
         """
         with self.machine.repeatable():
             found = step(self, [batch] if isinstance(batch, Batch) else list(batch))

@@ -160,7 +160,7 @@ def test_a_picture_too_large_is_named_with_size_limit_and_way_out(tmp_path):
         b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
     )
     for read in (read_picture, picture_size, examined_size):
-        with pytest.raises(FolderError, match=r"huge.png has 225 million pixels, 179 .*cut it into t"):
+        with pytest.raises(FolderError, match=r"huge.png has 225 million .*cut it into t"):
             read(path)
 
 

@@ -28,6 +28,11 @@ class Samples(NamedTuple):
     layouts: Int[Tensor, "n"]
     pixels: Int[Tensor, "n"]
 
+    def counted(self, ignore: int = IGNORE) -> "Samples":
+        r"""Without those that only fill up the number; how many are left, only the device knows."""
+        kept = self.labels != ignore
+        return Samples(*(field[kept] for field in self))
+
 
 class Pool(NamedTuple):
     r"""Queries and keys, and which pairs may meet; ``fresh`` are the keys that are of this step."""

@@ -41,7 +41,7 @@ class ExerciseError(EcganError):
     r"""No exercise has this name: a slip in the call, not in the answer."""
 
 
-class NotYet(Exception):
+class NotYet(EcganError):
     r"""The answer is wrong; the message says what was met and gives a hint."""
 
 

@@ -79,7 +79,8 @@ def recorded(folder: Path) -> dict | None:
 
 def require_same(before: dict, table: dict, *, folder: Path, data: str | None) -> None:
     r"""Raise :class:`RunError`, naming each change, where ``folder`` holds another run."""
-    changed = differences({name: before.get(name) for name in table}, table)
+    found = differences({name: before.get(name) for name in table}, table)
+    changed = [line.removeprefix("config.") for line in found]
     if not changed:
         return
     if before.get("folder") != data:

@@ -231,11 +231,20 @@ def test_interrupted_is_a_sentence_and_130(command, monkeypatch, capsys) -> None
 def test_an_interrupt_of_a_process(tmp_path) -> None:
     command = [sys.executable, "-m", "ecgan", "evaluate", "--images", "100000", "--cpu"]
     running = subprocess.Popen(
-        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
+        command,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        # A shell's background jobs are deaf to Ctrl-C, and so are their children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    time.sleep(3)
-    running.send_signal(signal.SIGINT)
-    _, text = running.communicate(timeout=60)
+    try:
+        time.sleep(3)
+        running.send_signal(signal.SIGINT)
+        _, text = running.communicate(timeout=60)
+    finally:
+        running.kill()
     assert running.returncode == 130, text
     assert text == "ecgan: stopped by Ctrl-C; files that were finished stay as they are\n"
 

@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from common import Rows, parser
-from ecgan.cli.train import train_run
 
+from ecgan.cli.train import train_run
 from ecgan.data.source import Source
 from ecgan.presets import PRESETS
 from ecgan.training import Machine, RunSettings

@@ -85,10 +85,12 @@ def adapted(config: Config, data: Path | None) -> Config:
 
 
 def default_segmenter(config: Config, data: Path | None) -> str | None:
-    r"""The toy world's own; for any other data set None: say which, or switch its losses off."""
+    r"""The one that ships for the toy world or the aerial photographs; None for other data sets."""
     from ecgan.data import toy
     from ecgan.data.folders.classes import read_classes
 
+    if config.data.name == "aerial":
+        return "aerial_segmenter"
     toy_world = data is None and config.data.name == "toy"
     own = data is not None and read_classes(data) == tuple(toy.CLASSES)
     return "toy_segmenter" if toy_world or own else None

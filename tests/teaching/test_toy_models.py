@@ -37,6 +37,7 @@ KINDS = {
     "toy_judge": DilatedJudge,
     "toy_discriminator": Discriminator,
     "toy_projection": ProjectionHead,
+    "aerial_segmenter": UNet,
 }
 MEGABYTE = 1_000_000
 

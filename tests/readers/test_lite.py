@@ -2,11 +2,11 @@ r"""The lite network: what it needs, what it gives, and the distances that bear 
 
 import pytest
 import torch
-from ecgan.evaluation.distances import Extractor
 
 from ecgan.config import Config, ConfigError, DataConfig, LossConfig, ModelConfig
 from ecgan.data.examples import Counted, Example
-from ecgan.evaluation.evaluate import Evaluation, evaluate
+from ecgan.evaluation.evaluate import Evaluation, evaluate, paint
+from ecgan.evaluation.metrics import Extractor
 from ecgan.evaluation.protocols import PROTOCOLS, EvaluationError
 from ecgan.files.published import WeightsUnavailable
 from ecgan.method.generator import Generator
@@ -84,12 +84,12 @@ def small(**losses) -> Config:
 
 
 def test_the_objective_takes_it_and_asks_for_it(lite):
-    objective = Objective(config=small(), vgg=lite)
+    objective = Objective(config=small(), perceptual=lite)
     assert objective.perceptual.weights == lite.weights
     image, dark = torch.zeros(1, 3, 32, 32), -torch.ones(1, 3, 32, 32)
     assert objective.perceptual(image, image) == 0
     assert objective.perceptual(image, dark) > 0
-    with pytest.raises(ConfigError, match=r"needs the lite network: .*published_lite"):
+    with pytest.raises(ConfigError, match=r"needs its network, 'lite': .*published_lite"):
         Objective(config=small())
     Objective(config=small(perceptual=0))
 
@@ -106,7 +106,7 @@ def scenes(count: int, seed: int) -> Counted[Example]:
 
 def test_distances_bear_the_features_name_and_state_them():
     generator = Generator(small().model)
-    setup = {"generator": generator, "validation": scenes(6, 0), "few": True}
+    setup = {"made": paint(generator, scenes(6, 0)), "classes": 2, "few": True}
     names = ["fd-lite", "kd-lite"]
     rows = evaluate(Evaluation(**setup, lite=lite_features()), names)
     assert [row["metric"] for row in rows] == names, "never FID and KID"

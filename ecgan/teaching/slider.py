@@ -16,7 +16,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-DPI = 110  # of matplotlib figures; arrays are stored pixel by pixel
+DPI = 96  # of matplotlib figures; arrays are stored pixel by pixel
 MOVE = (
     "const box=this.closest('.slider'),said=JSON.parse(this.dataset.labels)[this.value];"
     "box.querySelectorAll('img').forEach((img,i)=>{img.hidden=i!=this.value});"

@@ -31,6 +31,8 @@ def with_defaults_of(preset_name: str) -> Callable[..., None]:
         kind: Literal["unet", "dilated"] = "unet",
         steps: int = 1000,
         width: int = 16,
+        patch: int = 1,
+        turns: bool = False,
         batch_size: int = preset.training.batch_size,
         seed: int = preset.training.seed,
         cpu: bool = False,
@@ -47,6 +49,9 @@ def with_defaults_of(preset_name: str) -> Callable[..., None]:
             kind: unet for the losses; dilated for a judge that shares nothing with it.
             steps: Training steps.
             width: Channels; more read better and take longer.
+            patch: Sides of the squares that a dilated one reads as one place: with 2 it is four
+                times as quick.
+            turns: Turn and mirror the pictures, for those without an up, such as from above.
             batch_size: Pictures a step.
             seed: Of the first weights, the order of the scenes, and their crops.
             cpu: Stay off a GPU.
@@ -61,15 +66,26 @@ def with_defaults_of(preset_name: str) -> Callable[..., None]:
         training = replace(preset.training, steps=steps, batch_size=batch_size, seed=seed)
         whole = Config(model=finished(model), data=finished(loading), training=training)
         whole = adapted(whole, data)
-        print(f"wrote {fit(out, data=data, config=whole, kind=kind, width=width, cpu=cpu)}")
+        if patch != 1 and kind != "dilated":
+            raise CommandError(f"patch is {patch}; only --kind dilated reads patches")
+        network = {"width": width} | ({"patch": patch} if kind == "dilated" else {})
+        fit(out, data=data, config=whole, kind=kind, network=network, turns=turns, cpu=cpu)
+        print(f"wrote {out}")
 
     return segmenter
 
 
 def fit(
-    out: Path, *, data: Path, config: Config, kind: str = "unet", width: int = 16, cpu: bool = False
-) -> Path:
-    r"""Fit a small segmenter to a folder and write it to ``out``.
+    out: Path,
+    *,
+    data: Path,
+    config: Config,
+    kind: Literal["unet", "dilated"],
+    network: dict[str, int],
+    turns: bool = False,
+    cpu: bool = False,
+) -> None:
+    r"""Fit a small segmenter, of the sizes in ``network``, to a folder and write it to ``out``.
 
     "unet" is meant as label generator, "dilated" as a judge: it shares nothing with the other.
     """
@@ -80,10 +96,34 @@ def fit(
     from ecgan.weights.checkpoint import save
 
     torch.manual_seed(config.training.seed)
-    network = {"unet": UNet, "dilated": DilatedJudge}[kind](
-        classes=config.model.classes, width=width
+    classes, steps = config.model.classes, config.training.steps
+    made = {"unet": UNet, "dilated": DilatedJudge}[kind](classes=classes, **network)
+    fit_on_folder(made, data, config=config, steps=steps, turns=turns, cpu=cpu)
+    notes = {"config": config.to_dict(), "steps": steps, "turns": turns}
+    save(out, made, notes=notes)
+    if read := held_out(made, data, config):
+        save(out, made, notes=notes | {"held_out": read})
+
+
+def held_out(segmenter: "nn.Module", data: Path, config: Config) -> dict | None:
+    r"""How well it reads the pictures kept apart, told and returned; None where there are none."""
+    from ecgan.data.examples import folder_examples
+    from ecgan.data.folders.classes import read_classes
+    from ecgan.data.folders.conventions import FolderError
+    from ecgan.evaluation.evaluate import Evaluation, Made, evaluate
+
+    try:
+        scenes = folder_examples(data, config=config)
+    except FolderError:
+        return None
+    made, classes = (Made(scene.image, scene) for scene in scenes), config.model.classes
+    setup = Evaluation(made=made, classes=classes, segmenter=segmenter)
+    row = evaluate(setup, ["miou-native"])[0]
+    names = read_classes(data) or range(classes)
+    each = {str(name): value for name, value in zip(names, row["classes"], strict=True)}
+    print(
+        f"on {len(scenes)} pictures kept apart: IoU "
+        + ", ".join(f"{name} {value:.2f}" for name, value in each.items() if value is not None)
+        + f"; mean {row['value']:.2f}"
     )
-    steps = config.training.steps
-    fit_on_folder(network, data, config=config, steps=steps, cpu=cpu)
-    save(out, network, notes={"config": config.to_dict(), "steps": steps})
-    return out
+    return {"pictures": len(scenes), "iou": each, "miou": row["value"]}

@@ -43,8 +43,9 @@ def read_classes(
     r"""The segmenter's class at every pixel, after enlarging the pictures to ``size``."""
     if images.shape[-2:] != size:
         images = F.interpolate(images, size, mode="bilinear", align_corners=False)
-    # A network that halves its picture wants sides that can be halved.
-    step = 2 ** getattr(segmenter, "config", {}).get("depth", 0)
+    # A network that halves its picture, or reads it in patches, wants sides that divide so.
+    sizes = getattr(segmenter, "config", {})
+    step = 2 ** sizes.get("depth", 0) * sizes.get("patch", 1)
     below, right = (-side % step for side in size)
     padded = F.pad(images, (0, right, 0, below), mode="replicate")
     return segmenter(padded)[..., : size[0], : size[1]].argmax(1)

@@ -5,7 +5,7 @@ from typing import Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
-from einops import pack
+from einops import pack, rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -98,25 +98,40 @@ class UNet(nn.Module):
 class DilatedJudge(nn.Module):
     r"""A judge that shares nothing with the loss: no halving, no skips, dilated instead [I].
 
-    Full-resolution blocks with growing dilation, and none of a U-Net's path, so that a generator
-    cannot please it merely by having pleased the label generator.
+    Blocks of one size with growing dilation, and none of a U-Net's path, so that a generator
+    cannot please it merely by having pleased the label generator. With ``patch`` above 1 they read
+    squares of so many pixels as one place, and their scores are enlarged: quicker, and it sees
+    further. Images whose height and width are multiples of ``patch``.
     """
 
-    def __init__(self, *, classes: int, width: int = 24, dilations: Sequence[int] = (1, 2, 4, 8)):
+    def __init__(
+        self,
+        *,
+        classes: int,
+        width: int = 24,
+        dilations: Sequence[int] = (1, 2, 4, 8),
+        patch: int = 1,
+    ):
         super().__init__()
         self.config = {"classes": classes, "width": width, "dilations": tuple(dilations)}
+        if patch < 1:
+            raise ConfigError(f"patch is {patch}; it must be at least 1")
+        if patch > 1:
+            self.config["patch"] = patch
+        self.patch = patch
         self.levels = len(dilations)
         self.blocks = nn.ModuleList(
             DoubleConvolution(channels_in=before, channels_out=width, dilation=dilation)
             for before, dilation in zip(
-                [3, *[width] * (len(dilations) - 1)], dilations, strict=True
+                [3 * patch**2, *[width] * (len(dilations) - 1)], dilations, strict=True
             )
         )
         self.score = nn.Conv2d(width * len(dilations), classes, 1)
 
     def features(self, images: Float[Tensor, "b 3 h w"]) -> list[Tensor]:
-        r"""Every block's output, all at full size."""
-        outputs = []
+        r"""Every block's output, all at the size of the picture in patches."""
+        outputs, side = [], self.patch
+        images = rearrange(images, "b c (h y) (w x) -> b (c y x) h w", y=side, x=side)
         for block in self.blocks:
             images = block(images)
             outputs.append(images)
@@ -127,5 +142,8 @@ class DilatedJudge(nn.Module):
         return self.scores(self.features(images))
 
     def scores(self, features: Sequence[Tensor]) -> Float[Tensor, "b k h w"]:
-        r"""Class scores from the blocks' outputs."""
-        return self.score(torch.cat(list(features), dim=1))
+        r"""Class scores from the blocks' outputs, at full size."""
+        scores = self.score(torch.cat(list(features), dim=1))
+        if self.patch == 1:
+            return scores
+        return F.interpolate(scores, scale_factor=self.patch, mode="bilinear", align_corners=False)

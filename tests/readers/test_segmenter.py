@@ -70,6 +70,25 @@ def test_the_judge_keeps_full_size():
     assert {maps.shape[2:] for maps in judge.features(torch.rand(1, 3, 10, 14))} == {(10, 14)}
 
 
+def test_a_judge_of_patches_reads_squares_as_places_and_scores_every_pixel():
+    judge = DilatedJudge(classes=3, width=4, dilations=(1,), patch=2).eval()
+    images = torch.rand(1, 3, 10, 14)
+    assert {maps.shape[2:] for maps in judge.features(images)} == {(5, 7)}
+    assert judge(images).shape == (1, 3, 10, 14)
+    # A pixel far from a place that a 3 x 3 pair of convolutions reaches changes nothing there.
+    changed = images.clone()
+    changed[..., 0, 0] += 1
+    differs = (judge.features(changed)[0] != judge.features(images)[0]).any(1)[0]
+    assert differs[0, 0]
+    assert not differs[3:].any()
+    assert DilatedJudge(**judge.config).load_state_dict(judge.state_dict())
+
+
+def test_patches_have_a_pixel_at_least():
+    with pytest.raises(ConfigError, match="patch is 0; it must be at least 1"):
+        DilatedJudge(classes=3, patch=0)
+
+
 @pytest.mark.parametrize("size", [(30, 32), (32, 36)])
 def test_unet_refuses_sizes_it_cannot_halve(size):
     with pytest.raises(ConfigError, match=r"images are \d+ x \d+;.* 3 times.* multiples of 8"):

@@ -107,7 +107,7 @@ def toy_batches(
         yield Batch(labels, semantics(labels, instances, config=model), *parts[2:])
 
 
-def toy_examples(config: Config, *, count: int, device: torch.device | str = "cpu") -> Batch:
+def toy_samples(config: Config, *, count: int, device: torch.device | str = "cpu") -> Batch:
     r"""The first held-out scenes, as a batch to look at."""
     model = config.model
     scenes = toy.scenes(count, height=model.height, width=model.width, seed=HELD_OUT_SEED)
@@ -173,7 +173,7 @@ class Source:
         r"""Layouts for the sample pictures, held out where there are any."""
         device = self.machine.device
         if self.data is None:
-            return toy_examples(self.config, count=count, device=device)
+            return toy_samples(self.config, count=count, device=device)
         try:
             dataset = FolderDataset(self.data, config=self.config, split="val", augment=False)
         except FolderError:  # a data set without its validation part can still be trained on

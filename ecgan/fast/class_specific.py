@@ -81,18 +81,12 @@ def by_places(
     return result
 
 
-def same_class_forward(
-    module: nn.Conv2d, features: Float[Tensor, "b c h w"], labels: Integer[Tensor, "b h w"]
-) -> Float[Tensor, "b d h w"]:
-    r"""A 3x3 convolution in which a pixel sees only neighbours of its own label."""
-    return same_class(labels)(module, features)
-
-
 def same_class(labels: Integer[Tensor, "b h w"]):
-    r"""The same for many convolutions: what is known of the labels is found once.
+    r"""3x3 convolutions ``(module, features)`` in which a pixel sees only its own label's pixels.
 
-    A CPU finds the pixels at borders. Another device would have to be waited for to know how many
-    there are, so it goes through the places of the kernel.
+    What is known of the labels is found once, for all of them. A CPU finds the pixels at borders.
+    Another device would have to be waited for to know how many there are, so it goes through the
+    places of the kernel.
     """
     if labels.device.type == "cpu":
         borders = ClassBorders.of(labels)

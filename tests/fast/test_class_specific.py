@@ -11,7 +11,7 @@ from ecgan.fast.class_specific import (
     by_places,
     decoder_forward,
     neighbours,
-    same_class_forward,
+    same_class,
 )
 from ecgan.method.losses.class_specific import ClassSpecificDecoder
 from support.questions import Questions
@@ -65,7 +65,7 @@ def test_both_ways_equal_each_class_masked_in_turn(dtype):
     ways = [
         by_borders(layer, features, ClassBorders.of(labels)),
         by_places(layer, features, same_places(labels)),
-        same_class_forward(layer, features, labels),
+        same_class(labels)(layer, features),
     ]
     for result in ways:
         for a, b in zip(with_gradients(result, inputs), expected, strict=True):

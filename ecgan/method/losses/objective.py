@@ -78,8 +78,7 @@ class Objective(nn.Module):
         self.reads_features = bool(
             weights.perceptual and weights.perceptual_features == "segmenter"
         )
-        needs_segmenter = weights.similarity or weights.cross_entropy or self.reads_features
-        if needs_segmenter and segmenter is None:
+        if weights.segmenter_terms and segmenter is None:
             raise ConfigError(
                 "these losses need a label generator: pass segmenter=..., or set similarity, "
                 "cross_entropy and the segmenter's share of perceptual to 0"

@@ -13,16 +13,12 @@ import pytest
 import torch
 from torch.utils import _pytree as tree
 
+from support.questions import asks
+
 NAME = "pretend"
 aten = torch.ops.aten
 # What moves values from one device to another; all else takes tensors of one device only.
 MOVES = {aten.copy_.default, aten._copy_from.default, aten._to_copy.default}
-# What cannot go on before the device has told a number, a truth or a size.
-QUESTIONS = {
-    "_local_scalar_dense", "bincount", "equal", "is_nonzero", "masked_select", "nonzero",
-    "repeat_interleave", "unique_consecutive", "unique_dim", "_unique", "_unique2",
-}  # fmt: skip
-BY_MASK = {"index", "index_put", "index_put_", "_index_put_impl_"}
 asked: Counter[str] = Counter()
 
 
@@ -109,10 +105,7 @@ def _count(func, args: tuple, away: bool) -> None:
     r"""Count what would let the processor wait for the device."""
     name = func._schema.name.removeprefix("aten::")
     to_cpu = func is aten.copy_.default and not isinstance(args[0], PretendTensor)
-    by_mask = name in BY_MASK and any(
-        index is not None and index.dtype in (torch.bool, torch.uint8) for index in args[1]
-    )
-    if name in QUESTIONS or by_mask or away or to_cpu:
+    if asks(name, args) or away or to_cpu:
         asked[name] += 1
 
 

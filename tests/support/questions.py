@@ -1,6 +1,7 @@
 r"""Counts how often a computation asks the device for a number, and so has to wait for it."""
 
-from torch import Tensor, bool, uint8
+import torch
+from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -39,13 +40,17 @@ class _Operations(TorchDispatchMode):
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         name = func._schema.name.removeprefix("aten::")
-        if name in ASKING or (name in INDEXING and _by_mask(args[1])):
+        if asks(name, args):
             self.asked.append(name)
         return func(*args, **(kwargs or {}))
 
 
-def _by_mask(indices) -> bool:
-    return any(isinstance(it, Tensor) and it.dtype in (bool, uint8) for it in indices)
+def asks(name: str, args: tuple) -> bool:
+    r"""Whether an operation of this name cannot be done before the device has told a number."""
+    by_mask = name in INDEXING and any(
+        isinstance(it, Tensor) and it.dtype in (torch.bool, torch.uint8) for it in args[1]
+    )
+    return by_mask or name in ASKING
 
 
 class _Reading(TorchFunctionMode):

@@ -21,7 +21,7 @@ from ecgan.data.folders.dataset import FolderDataset
 from ecgan.data.folders.scenes import Scene
 from ecgan.method.batch import Batch
 from ecgan.method.edges import TOY, edge_maps
-from ecgan.method.layouts import semantics
+from ecgan.method.layouts import check, encode, semantics
 
 HELD_OUT_SEED = 1
 TOY_IMAGES = 4096
@@ -102,9 +102,11 @@ def toy_batches(
             shuffled, epoch = torch.randperm(images, generator=draws), epoch + 1
         place = number % whole * settings.batch_size
         chosen = [scenes[i] for i in shuffled[place : place + settings.batch_size].tolist()]
-        parts = [torch.stack(part).to(device) for part in zip(*chosen, strict=True)]
+        parts = [torch.stack(part) for part in zip(*chosen, strict=True)]
+        check(*parts[:2], config=model)  # here, or the device would have to be asked
+        parts = [part.to(device) for part in parts]
         labels, instances = parts[0].long(), parts[1].long()
-        yield Batch(labels, semantics(labels, instances, config=model), *parts[2:])
+        yield Batch(labels, encode(labels, instances, config=model), *parts[2:])
 
 
 def toy_samples(config: Config, *, count: int, device: torch.device | str = "cpu") -> Batch:

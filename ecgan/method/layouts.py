@@ -63,6 +63,10 @@ def one_hot(
     With ``dont_care``, label 255 lights one more channel, the last, index ``classes`` [R].
     """
     validate(labels, classes=classes, dont_care=dont_care)
+    return _lit(labels, classes, dont_care)
+
+
+def _lit(labels: Tensor, classes: int, dont_care: bool) -> Float[Tensor, "b k h w"]:
     ids = torch.arange(classes + dont_care, device=labels.device)
     ids[classes:] = IGNORE
     lit = rearrange(labels, "b h w -> b h w 1") == ids
@@ -90,6 +94,12 @@ def semantics(
     make: multiples of ``2**config.doublings``. Raises :class:`LayoutError` where either is missing,
     of a size that cannot be made, or holds an unknown id.
     """
+    check(labels, instances, config=config)
+    return encode(labels, instances, config=config)
+
+
+def check(labels: Tensor, instances: Tensor | None = None, *, config: ModelConfig) -> None:
+    r"""Raise :class:`LayoutError` for maps of which :func:`semantics` makes no input."""
     validate(labels, classes=config.classes, dont_care=config.dont_care)
     height, width = labels.shape[1:]
     step = 2**config.doublings
@@ -99,20 +109,31 @@ def semantics(
             f"multiples of {step}, such as {config.height} x {config.width}: resize it with "
             f"nearest-neighbour"
         )
-    maps = [one_hot(labels, classes=config.classes, dont_care=config.dont_care)]
+    if not config.instance_boundaries:
+        return
+    if instances is None:
+        raise LayoutError(
+            "this config has instance_boundaries=True, but no instance map was given: "
+            "pass instances, integer ids of the layout's own shape"
+        )
+    if instances.shape != labels.shape:
+        raise LayoutError(
+            f"instances have shape {tuple(instances.shape)}, labels {tuple(labels.shape)}; "
+            f"they must be equal"
+        )
+    if instances.is_floating_point():
+        raise LayoutError(f"instances have dtype {instances.dtype}; ids must be integers")
+
+
+def encode(
+    labels: Integer[Tensor, "b h w"],
+    instances: Integer[Tensor, "b h w"] | None = None,
+    *,
+    config: ModelConfig,
+) -> Float[Tensor, "b s h w"]:
+    r"""The input of maps that :func:`check` has let pass: looks at no value again."""
+    maps = [_lit(labels, config.classes, config.dont_care)]
     if config.instance_boundaries:
-        if instances is None:
-            raise LayoutError(
-                "this config has instance_boundaries=True, but no instance map was given: "
-                "pass instances, integer ids of the layout's own shape"
-            )
-        if instances.shape != labels.shape:
-            raise LayoutError(
-                f"instances have shape {tuple(instances.shape)}, labels {tuple(labels.shape)}; "
-                f"they must be equal"
-            )
-        if instances.is_floating_point():
-            raise LayoutError(f"instances have dtype {instances.dtype}; ids must be integers")
         maps.append(instance_boundaries(instances))
     return torch.cat(maps, dim=1)
 

@@ -8,11 +8,10 @@ import torch
 from torch import nn
 
 from ecgan.config import Config, Number
-from ecgan.data.folders.scenes import numbering_of
 from ecgan.data.source import Source
 from ecgan.fast.precision import slow_precision
 from ecgan.files.records import commit, versions
-from ecgan.files.whole import RunError, sweep, write_file
+from ecgan.files.whole import RunError, sweep
 from ecgan.method.generator import Generator
 from ecgan.method.losses.finite import NonFiniteLoss
 from ecgan.training.average import recalibrated
@@ -23,6 +22,7 @@ from ecgan.training.lock import alone_in
 from ecgan.training.log import Log, write_sheet
 from ecgan.training.loop import History, images_per_step, train
 from ecgan.training.machine import Machine, find_machine
+from ecgan.training.networks import kept_path, write_network
 from ecgan.training.outcome import Outcome
 from ecgan.training.settings import RunSettings
 from ecgan.training.signals import stop_signals
@@ -32,12 +32,6 @@ from ecgan.weights.named import RESULT
 
 EXAMPLES = 6
 ANSWER = "stopping after this step; writing a checkpoint, then generator.safetensors"
-
-
-def resume(trainer: Trainer, checkpoints: Checkpoints) -> tuple[int, list[str]]:
-    r"""Restore the newest whole checkpoint, if there is one; its step, and complaints."""
-    path, complaints = checkpoints.newest()
-    return (0 if path is None else restore(trainer, path)["step"]), complaints
 
 
 class _Run:
@@ -59,7 +53,8 @@ class _Run:
         if self.machine.is_main:
             sweep(self.checkpoints.folder)
         self.machine.wait()
-        self.resumed_at, self.complaints = resume(trainer, self.checkpoints)
+        newest, self.complaints = self.checkpoints.newest()
+        self.resumed_at = 0 if newest is None else restore(trainer, newest)["step"]
         self._agree()
         self.step = self.saved = self.resumed_at
         self.mark = (self.step, time.perf_counter())
@@ -148,10 +143,12 @@ class _Run:
             self.machine.tell(f"{RESULT} was left out; the checkpoint is safe")
             return None
         if self.machine.is_main:
-            notes = {"config": self.trainer.config.to_dict(), "step": self.step}
-            notes["numbering"] = numbering_of(self.source.data).as_notes()
-            write_file(path, checkpoint.as_bytes(generator, notes=notes))
+            self._write(path, generator)
         return generator
+
+    def _write(self, path: Path, generator: Generator) -> None:
+        config, data = self.trainer.config, self.source.data
+        write_network(path, generator, config=config, step=self.step, data=data)
 
     def _last_words(self, error: NonFiniteLoss) -> str:
         kept = self.checkpoints.all()
@@ -169,6 +166,8 @@ class _Run:
             if self.examples is not None and step % self.settings.sample_every == 0:
                 path = self.folder / "samples" / f"{step:08d}.png"
                 write_sheet(path, self._recalibrated(), self.examples)
+            if self.settings.keep_every and step % self.settings.keep_every == 0:
+                self._write(kept_path(self.folder, step), self.trainer.trained)
         if self.settings.checkpoint_every and step % self.settings.checkpoint_every == 0:
             self._save()
 
@@ -217,13 +216,13 @@ def fit(
 ) -> Outcome:
     r"""Train into ``folder``; called again with the same arguments it goes on where it was.
 
-    The folder gets run.json, log.jsonl, samples/ and checkpoints/, and at the end of the call the
-    network to use: generator.safetensors. ``data`` is the folder of the data set, None for the toy
-    world. On a CPU a run that was killed, at any moment, ends with the same weights, bit by bit, as
-    one that was not. Raises :class:`RunError` for a folder that cannot be used, in which another
-    run is alive or that holds another run, for processes that do not agree, and for a disk that is
-    full; and :class:`ecgan.method.losses.NonFiniteLoss` at the first number that is none: the last
-    good checkpoint stays.
+    The folder gets run.json, log.jsonl, samples/, checkpoints/ and, if asked for, kept/, and at the
+    end of the call the network to use: generator.safetensors. ``data`` is the folder of the data
+    set, None for the toy world. On a CPU a run that was killed, at any moment, ends with the same
+    weights, bit by bit, as one that was not. Raises :class:`RunError` for a folder that cannot be
+    used, in which another run is alive or that holds another run, for processes that do not agree,
+    and for a disk that is full; and :class:`ecgan.method.losses.NonFiniteLoss` at the first number
+    that is none: the last good checkpoint stays.
     """
     start, settings, folder = time.perf_counter(), settings or RunSettings(), Path(folder)
     machine = machine or find_machine(precision=config.training.precision, cpu=settings.cpu)

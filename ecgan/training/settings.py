@@ -11,8 +11,10 @@ class RunSettings:
     r"""What a run does besides its steps; nothing here changes the networks that come out.
 
     ``minutes`` is a time budget: after so many the run writes a checkpoint and ends, to be taken
-    up later. ``log_every``, ``checkpoint_every`` and ``sample_every`` are in steps, 0 for never;
-    the last step is always logged and saved. ``edges`` are computed for each batch, or read from
+    up later. ``log_every``, ``checkpoint_every``, ``sample_every`` and ``keep_every`` are in steps,
+    0 for never; the last step is always logged and saved. A checkpoint gives way to later ones;
+    ``keep_every`` writes the generator to use, batch norm not yet recalibrated, to kept/, where it
+    stays. ``edges`` are computed for each batch, or read from
     the data set's edges/. ``workers`` are processes that read files. ``cpu`` stays off a GPU.
     ``recompute`` saves memory: SPADE's gamma and beta are made again for the gradients, not kept.
     ``compile`` has torch.compile make both networks' kernels: a slow start, then quicker steps.
@@ -22,6 +24,7 @@ class RunSettings:
     log_every: int = 50
     checkpoint_every: int = 500
     sample_every: int = 500
+    keep_every: int = 0
     tensorboard: bool = False
     workers: int = 0
     edges: Edges = "compute"
@@ -30,7 +33,7 @@ class RunSettings:
     compile: bool = False
 
     def __post_init__(self):
-        for name in ("log_every", "checkpoint_every", "sample_every", "workers"):
+        for name in ("log_every", "checkpoint_every", "sample_every", "keep_every", "workers"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be 0 or more")
         if self.minutes is not None and self.minutes < 0:

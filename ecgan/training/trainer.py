@@ -145,5 +145,6 @@ class Trainer:
         if overflowed and scaler.get_scale() < SMALLEST_SCALE:
             raise NonFiniteGradient(
                 "the gradients overflow float16 however small they are scaled; the networks have "
-                'come apart, or need a wider format: set precision to "bf16" or "fp32"'
+                "come apart, or the pictures are so small that the coarsest map is one pixel: set "
+                'precision to "bf16" or "fp32"'
             )

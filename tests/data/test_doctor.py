@@ -11,7 +11,7 @@ from ecgan.config import ConfigError
 from ecgan.data import toy
 from ecgan.data.doctor.examine import examine
 from ecgan.data.doctor.memory import estimate
-from ecgan.fast import accelerate
+from ecgan.fast import accelerate, precision
 from ecgan.method.discriminator import Discriminator
 from ecgan.method.generator import Generator
 from ecgan.method.layouts import one_hot
@@ -53,6 +53,16 @@ def test_toy_folder_is_healthy(tmp_path, config):
     assert "size: all 64 x 64" in text
     memory = "memory: not estimated; name a preset" if config is None else "memory of toy (estimate"
     assert memory in text
+
+
+@pytest.mark.parametrize("knows", [True, False])
+def test_a_precision_that_would_cost_time_here_is_told(tmp_path, monkeypatch, knows):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(precision, "processor_words", lambda: {"avx512_bf16" if knows else "avx2"})
+    toy.write_folder(tmp_path, 2)
+    text = str(examine(tmp_path, config="toy"))
+    assert ("precision: this processor has no bf16 arithmetic" in text) == (not knows)
+    assert ("take --precision fp32 here" in text) == (not knows)
 
 
 def test_histogram_is_the_share_of_pixels(tmp_path):

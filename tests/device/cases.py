@@ -12,11 +12,14 @@ from torch import Tensor
 
 from ecgan.data import toy
 from ecgan.data.examples import pictures, toy_examples
+from ecgan.data.folders.batches import assemble
+from ecgan.data.folders.dataset import FolderDataset
 from ecgan.data.source import Source
 from ecgan.evaluation.evaluate import Evaluation, evaluate, paint
 from ecgan.evaluation.metrics import SegmenterFeatures
 from ecgan.method.batch import Batch
 from ecgan.method.generator import Generator
+from ecgan.method.layouts import LayoutError
 from ecgan.synthesis import synthesize
 from ecgan.training import Machine, RunSettings, Trainer, fit, toy_batches, train
 from ecgan.training.segmenters import fit_on_folder
@@ -183,6 +186,21 @@ def test_a_step_asks_the_device_once(device: torch.device, simultaneous: bool) -
     with pretend_device.questions() as asked:
         run.step(second)
     assert sum(asked.values()) == 1, asked
+
+
+def test_a_batch_is_assembled_without_a_question(device: torch.device, tmp_path: Path) -> None:
+    root = scenes_on_disk.write(tmp_path, "folder", list(range(9)), instances=[0, 1, 2])
+    config = tiny_run.config(batch_size=2, model={"instance_boundaries": True})
+    dataset = FolderDataset(root, config=config, augment=False)
+    samples = [dataset[index]._replace(edges=torch.zeros(3, 32, 32)) for index in (0, 1)]
+    scenes = toy_batches(config, device=device)
+    with pretend_device.questions() as asked:
+        for batch in (assemble(samples, config=config, device=device), next(scenes)):
+            assert all(isinstance(part, PretendTensor) for part in batch)
+    assert asked == {}
+    wrong = [samples[0]._replace(labels=torch.full((32, 32), 9)), samples[1]]
+    with pytest.raises(LayoutError, match="label 9"):
+        assemble(wrong, config=config, device=device)
 
 
 def test_training_and_synthesis_from_a_folder(device: torch.device, tmp_path: Path) -> None:

@@ -45,6 +45,11 @@ def gradient(loss, *inputs):
     return torch.cat([g.flatten() for g in torch.autograd.grad(loss, inputs)])
 
 
+def test_short_vectors_in_half_precision_have_a_direction():
+    vectors = torch.tensor([[3e-5, 4e-5], [3, 4]], dtype=torch.float16)
+    torch.testing.assert_close(unit(vectors).norm(dim=1), torch.ones(2))
+
+
 @pytest.mark.parametrize("temperature", [0.1, 0.5, 1])
 @pytest.mark.parametrize("seed", [0, 1])
 def test_equals_the_formula(temperature, seed):

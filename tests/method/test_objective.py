@@ -249,6 +249,30 @@ def test_any_segmenter_may_be_the_label_generator(scene, name):
     assert gradient.abs().max() > 0
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_the_label_generators_terms_are_never_half_precision(scene, dtype):
+    r"""Also where autocast would not see to it: a sum over pixels is more than float16 holds."""
+
+    class Certain(torch.nn.Module):
+        def __init__(self, kind):
+            super().__init__()
+            self.kind = kind
+
+        def forward(self, images):
+            scores = torch.zeros(2, 9, 32, 32)
+            scores[:, 0] = 60
+            return (scores + images[:, :1] * 0).to(self.kind)
+
+    losses = replace(tiny_run.NOTHING, cross_entropy=1, similarity=1, similarity_pairs=None)
+    half, whole = (
+        scene.terms(losses, segmenter=Certain(kind)).raw for kind in (dtype, torch.float32)
+    )
+    assert whole["cross_entropy"] > 2 * 65504 / 2048
+    for name, value in whole.items():
+        assert half[name].dtype == torch.float32
+        assert torch.equal(half[name], value)
+
+
 def test_sampled_similarity_is_near_the_exact(scene):
     networks = {"segmenter": tiny_run.segmenter()}
     exact = scene.terms(only(similarity=1, similarity_pairs=None), **networks).raw["similarity"]

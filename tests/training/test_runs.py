@@ -152,6 +152,34 @@ def test_sheets_of_samples(whole: Path, tmp_path: Path) -> None:
     assert np.array_equal(np.asarray(Image.open(tmp_path / "new" / "sheet.png")), levels.numpy())
 
 
+def test_generators_kept_on_the_way(whole: Path, tmp_path: Path) -> None:
+    go(tmp_path / "run", settings=replace(RARELY, keep_every=2))
+    files = sorted((tmp_path / "run" / "kept").iterdir())
+    assert [path.name for path in files] == ["00000002.safetensors", "00000004.safetensors"]
+    assert [checkpoint.notes(path)["step"] for path in files] == [2, 4]
+    assert checkpoint.notes(files[0])["config"] == json.loads(json.dumps(CONFIG.to_dict()))
+    average = checkpoint.read_state(newest(whole) / "average.safetensors")
+    for name, value in checkpoint.load(files[1]).state_dict().items():
+        assert torch.equal(value, average[name])  # as it was averaged, not recalibrated
+    # Killed after step 3 and before step 4 it keeps the same; what was kept is not lost.
+    hurried = replace(RARELY, keep_every=2, minutes=0)
+    for step in (1, 2, 3, 4):
+        assert go(tmp_path / "parts", settings=hurried).step == step
+    for path in files:
+        again = tmp_path / "parts" / "kept" / path.name
+        assert checkpoint.notes(again) == checkpoint.notes(path)
+        once, again = checkpoint.read_state(path), checkpoint.read_state(again)
+        assert all(torch.equal(again[name], value) for name, value in once.items())
+    assert whole_state(tmp_path / "parts") == whole_state(whole)
+
+
+def test_without_an_average_the_generator_is_kept(tmp_path: Path) -> None:
+    go(tmp_path, tiny_run.config(steps=1, ema=0), replace(RARELY, keep_every=1))
+    plain = checkpoint.read_state(newest(tmp_path) / "generator.safetensors")
+    for name, value in checkpoint.load(tmp_path / "kept/00000001.safetensors").state_dict().items():
+        assert torch.equal(value, plain[name])
+
+
 def test_settings_change_nothing_of_the_networks(whole: Path, tmp_path: Path) -> None:
     go(tmp_path / "run", settings=RARELY)
     assert whole_state(tmp_path / "run") == whole_state(whole)

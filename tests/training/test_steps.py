@@ -1,5 +1,6 @@
 r"""The step on every machine: precisions, accumulated batches, gradients that are none."""
 
+from dataclasses import replace
 from importlib import import_module
 from itertools import islice
 from types import SimpleNamespace
@@ -200,3 +201,20 @@ def test_on_several_gpus_batch_norm_is_synchronised(monkeypatch) -> None:
     assert isinstance(placed[0], nn.SyncBatchNorm)
     assert list(placed.state_dict()) == names
     assert moved == [torch.device("cuda")]
+
+
+@pytest.mark.parametrize(("side", "overflows"), [(64, False), (32, True)])
+def test_fp16_holds_the_gradients_of_what_reads_the_trunk_itself(side: int, overflows) -> None:
+    r"""Contrast and class-specific generation: nothing lies between them and the norms.
+
+    At 32 pixels the coarsest map is one pixel. Where all layouts of a batch have one class there,
+    nothing varies, each norm stretches the gradient by 1 over the root of its epsilon, and float16
+    ends: that is the trunk's, and the losses cannot mend it.
+    """
+    losses = replace(tiny_run.NOTHING, contrastive=1, class_specific=1)
+    config = tiny_run.config(losses=losses, model={"height": side, "width": side}, precision="fp16")
+    run = Trainer(config=config)
+    scaler = run.machine.scaler
+    scaler.load_state_dict(scaler.state_dict() | {"scale": 16.0})
+    run.step(next(toy_batches(config)))
+    assert (scaler.get_scale() < 16) == overflows

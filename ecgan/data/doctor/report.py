@@ -4,8 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+import torch
+
 from ecgan.config import Config
 from ecgan.data.doctor.memory import Memory, estimate
+from ecgan.fast.precision import slow_precision
 
 SHOWN_FILES = 5
 SHOWN_CLASSES = 24
@@ -87,6 +90,12 @@ class Histogram:
         return "\n".join([head, *lines])
 
 
+def _precision_lines() -> list[str]:
+    r"""Whether bf16 would cost time where this runs; nothing where it would not."""
+    said = slow_precision("bf16", "cuda" if torch.cuda.is_available() else "cpu")
+    return [f"precision: {said}"] if said else []
+
+
 @dataclass(frozen=True, kw_only=True)
 class Report:
     r"""The doctor's report on one folder; ``print`` it.
@@ -144,6 +153,7 @@ class Report:
             f"    {memory.generator / 1e6:.1f} M parameters in the generator, "
             f"{memory.discriminator / 1e6:.1f} M in the discriminator; VGG-19, a segmenter and "
             f"the contrastive loss come on top",
+            *_precision_lines(),
         ]
 
     def __str__(self) -> str:

@@ -21,7 +21,7 @@ from ecgan.files.pictures import as_png
 from ecgan.files.whole import write_file
 from ecgan.method.batch import Batch
 from ecgan.method.edges import AUTHORS, Canny, canny, edge_maps
-from ecgan.method.layouts import semantics
+from ecgan.method.layouts import check, encode
 
 
 def find_edges(
@@ -53,10 +53,12 @@ def assemble(
     settings: Canny = AUTHORS,
 ) -> Batch:
     r"""A batch of samples on ``device``, with one-hot layouts and edge targets."""
-    labels = torch.stack([sample.labels for sample in samples]).to(device)
-    instances = torch.stack([sample.instances for sample in samples]).to(device)
+    labels = torch.stack([sample.labels for sample in samples])
+    instances = torch.stack([sample.instances for sample in samples])
+    check(labels, instances, config=config.model)  # here, or the device would have to be asked
+    labels, instances = labels.to(device), instances.to(device)
     images = torch.stack([sample.image for sample in samples]).to(device)
-    layout = semantics(labels, instances, config=config.model)
+    layout = encode(labels, instances, config=config.model)
     return Batch(labels, layout, images, find_edges(samples, device=device, settings=settings))
 
 

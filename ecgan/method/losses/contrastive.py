@@ -20,7 +20,11 @@ MASKED = -1e9  # finite: -inf turns into NaN as soon as a whole row is masked
 
 
 def unit(vectors: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
-    r"""Vectors of length 1. One shorter than 1e-6 has no direction: zero, with gradient zero."""
+    r"""Vectors of length 1, in float32 or better: squares of small numbers are 0 in float16.
+
+    One shorter than 1e-6 has no direction: it becomes zero, with gradient zero.
+    """
+    vectors = full_precision(vectors)
     squared = reduce(vectors**2, "n d -> n 1", "sum")
     usable = squared > 1e-12
     return vectors * torch.where(usable, torch.where(usable, squared, 1).rsqrt(), 0)
@@ -57,13 +61,13 @@ def pair_masks(
 def compare(queries, query_labels, keys, key_labels, allowed, ignore):
     r"""Cosine similarities "n m" and both masks; without ``keys``, the queries among themselves."""
     require_finite("contrastive", queries, *([] if keys is None else [keys]))
-    queries = unit(full_precision(queries))
+    queries = unit(queries)
     if keys is None:
         keys, key_labels = queries, query_labels
         different = ~torch.eye(len(queries), dtype=torch.bool, device=queries.device)
         allowed = different if allowed is None else allowed & different
     else:
-        keys = unit(full_precision(keys))
+        keys = unit(keys)
     with torch.autocast(queries.device.type, enabled=False):  # it would go back to half precision
         similarities = einsum(queries, keys, "n d, m d -> n m")
     masks = pair_masks(query_labels, key_labels, allowed=allowed, ignore=ignore)

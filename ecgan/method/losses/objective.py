@@ -20,7 +20,7 @@ from ecgan.method.layouts import IGNORE
 from ecgan.method.losses.adversarial import feature_matching, hinge_discriminator, hinge_generator
 from ecgan.method.losses.class_specific import ClassSpecificDecoder, class_specific
 from ecgan.method.losses.contrastive import alone
-from ecgan.method.losses.finite import require_finite
+from ecgan.method.losses.finite import full_precision, require_finite
 from ecgan.method.losses.perceptual import PerceptualLoss, PixelsAndFeatures, perceptual
 from ecgan.method.losses.pixel_contrast import PixelContrast
 from ecgan.method.losses.similarity import affinity_bce, affinity_bce_sampled
@@ -198,7 +198,7 @@ class Objective(nn.Module):
 
     def _label_terms(self, scores: Tensor, labels: Tensor) -> dict[str, Tensor]:
         r"""What the label generator says of one image: of lone pixels, and of pairs."""
-        weights, raw = self.config.losses, {}
+        weights, raw, scores = self.config.losses, {}, full_precision(scores)
         if weights.cross_entropy:
             total = F.cross_entropy(scores, labels, ignore_index=IGNORE, reduction="sum")
             raw["cross_entropy"] = total / (labels != IGNORE).sum().clamp(min=1)

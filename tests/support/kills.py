@@ -167,7 +167,8 @@ def _with_mirror(folder: Path) -> None:
     with zipfile.ZipFile(packed, "w") as archive:
         for number in range(SCENES):
             for ending in ("jpg", "png"):
-                archive.writestr(f"base/{number:03d}.{ending}", dice.randbytes(200_000))
+                member = zipfile.ZipInfo(f"base/{number:03d}.{ending}")
+                archive.writestr(member, dice.randbytes(200_000))
     (folder / "mirror").mkdir(parents=True)
     (folder / "mirror/base.zip").write_bytes(packed.getvalue())
 

@@ -1,6 +1,8 @@
 # make book        the book, in _build/html/index.html
 # make test        every test: the package, the chapters, the built book
 # make check       the quick ones of them: no book, no browser, no chapter, no training run
+# make fuzz        damaged files (FILES=10000) and mistyped commands (COMMANDS=2000): a sentence each
+# make kill        KILLS=100 times SIGKILL at any moment: nothing half-written is read as whole
 # make notebooks   run the chapters in place (ONLY=02_edges for one) and store the checked outputs
 # make experiments  the grid of experiments, what has no rows yet; JOBS=2 runs at once
 # make bench       speed and memory against the released schedule (LAYOUTS=folder of label PNGs)
@@ -20,10 +22,14 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 CHECKED := method fast readers files weights data cli house
 WORKERS ?= 2
 JOBS ?= 2
+FILES ?= 10000
+COMMANDS ?= 2000
+KILLS ?= 100
+WATCHED := PYTHONPATH=.:tests OMP_NUM_THREADS=1 ECGAN_QUIET=1 $(BIN)/python -m
 
 .DEFAULT_GOAL := book
 .PHONY: book test check experiments bench notebooks slides print repository lock clean environment
-.PHONY: check-python
+.PHONY: check-python fuzz kill
 
 book: $(READY)
 	$(BIN)/python -m book.tools.build
@@ -33,6 +39,12 @@ test: $(READY)
 
 check: $(READY)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow" $(wildcard $(CHECKED:%=tests/%))
+
+fuzz: $(READY)
+	$(WATCHED) support.fuzz $(FILES) $(COMMANDS)
+
+kill: $(READY)
+	$(WATCHED) support.kills $(KILLS)
 
 experiments: $(READY)
 	$(BIN)/snakemake --snakefile experiments/Snakefile --cores $(JOBS) --keep-going --scheduler greedy

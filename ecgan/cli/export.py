@@ -20,8 +20,10 @@ def export(
         dynamic_batch: Take any number of layouts at once, not one.
         outputs: What the graph gives, in order.
     """
+    from ecgan.files.whole import try_place
     from ecgan.weights.named import find_generator
     from ecgan.weights.onnx import export_onnx
 
+    try_place(out)
     generator = find_generator(model)
     print(f"wrote {export_onnx(generator, out, dynamic_batch=dynamic_batch, outputs=outputs)}")

@@ -1,6 +1,7 @@
 r"""The command line: ``ecgan`` or ``python -m ecgan``; ``--help`` after any command explains it."""
 
 import sys
+import warnings
 
 # A file each, in the order of help; what they need is imported only when one of them runs.
 COMMANDS = ("toy", "doctor", "synthesize", "segmenter", "train", "evaluate", "export", "make-toy")
@@ -55,6 +56,8 @@ def main(arguments: list[str] | None = None) -> int:
     Errors of the package, of the system and of memory become one sentence and code 2, Ctrl-C one
     and code 130; anything else is a fault of the program and keeps its traceback.
     """
+    # What Pillow warns of is read all the same, or becomes a sentence with the file's name.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a code page may lack a letter of a file's name
             stream.reconfigure(errors="backslashreplace")

@@ -17,6 +17,7 @@ def make_toy(
         steps: Fewer training steps for the generators, to try the command.
         out: The folder to write; the package's own unless given.
     """
+    from ecgan.files.whole import try_place
     from ecgan.teaching.toy_models import SEGMENTERS, make_generator, make_segmenter, toy_variants
     from ecgan.weights.checkpoint import WEIGHTS
 
@@ -25,7 +26,10 @@ def make_toy(
         if name not in known:
             raise CommandError(f"no toy model {name!r}; there are {', '.join(known)}")
     folder = WEIGHTS if out is None else out
-    for name in [name for name in known if name in names or not names]:
+    wanted = [name for name in known if name in names or not names]
+    for name in wanted:
+        try_place(folder / f"{name}.safetensors")
+    for name in wanted:
         print(f"making {name}", flush=True)
         if name in SEGMENTERS:
             make_segmenter(name, folder=folder)

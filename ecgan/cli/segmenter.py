@@ -64,8 +64,9 @@ def with_defaults_of(preset_name: str) -> Callable[..., None]:
             raise CommandError(f"width is {width}; it must be at least 1")
         try_place(out)
         training = replace(preset.training, steps=steps, batch_size=batch_size, seed=seed)
-        whole = Config(model=finished(model), data=finished(loading), training=training)
-        whole = adapted(whole, data)
+        # Pixels of 255 count for nothing in its loss, whether or not the generator paints them.
+        served = replace(finished(model), dont_care=True)
+        whole = adapted(Config(model=served, data=finished(loading), training=training), data)
         if patch != 1 and kind != "dilated":
             raise CommandError(f"patch is {patch}; only --kind dilated reads patches")
         network = {"width": width} | ({"patch": patch} if kind == "dilated" else {})
@@ -110,8 +111,11 @@ def held_out(segmenter: "nn.Module", data: Path, config: Config) -> dict | None:
     from ecgan.data.examples import folder_examples
     from ecgan.data.folders.classes import read_classes
     from ecgan.data.folders.conventions import FolderError
+    from ecgan.data.folders.scenes import find_convention
     from ecgan.evaluation.evaluate import Evaluation, Made, evaluate
 
+    if "{split}" not in find_convention(data).images.folder:  # one part, and it was fitted to that
+        return None
     try:
         scenes = folder_examples(data, config=config)
     except FolderError:

@@ -121,8 +121,9 @@ def train_run(
     if name is None and losses.segmenter_terms:
         named = " and ".join(f"losses.{term}" for term in losses.segmenter_terms)
         off = " ".join(f"losses.{term}=0" for term in losses.segmenter_terms)
+        need = "need" if len(losses.segmenter_terms) > 1 else "needs"
         raise CommandError(
-            f"{named} need a label generator: make one with ecgan segmenter and name "
+            f"{named} {need} a label generator: make one with ecgan segmenter and name "
             f"it with --segmenter; or switch them off, with {off}"
         )
     network = find_segmenter(name, classes=config.model.classes) if name else None

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from ecgan.config import Config, ConfigError, Number
 from ecgan.data.folders.batches import folder_samples
+from ecgan.data.folders.conventions import FolderError
 from ecgan.data.folders.dataset import FolderDataset
 from ecgan.files.progress import quiet
 from ecgan.method.layers import frozen
@@ -72,12 +73,13 @@ def fit_segmenter(
     with stop_signals("stopping after this step; the segmenter is kept as it is") as asked:
         for _ in tqdm(range(steps), desc="segmenter", disable=quiet()):
             images, labels = next(pairs)
-            scores = network(jitter(images))
-            loss = F.cross_entropy(scores, labels, weight=weights, ignore_index=IGNORE)
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            schedule.step()
+            if (labels != IGNORE).any():  # a mean over no pixel is no number
+                scores = network(jitter(images))
+                loss = F.cross_entropy(scores, labels, weight=weights, ignore_index=IGNORE)
+                optimiser.zero_grad()
+                loss.backward()
+                optimiser.step()
+                schedule.step()
             if asked.is_set():
                 break
     return frozen(network)
@@ -109,6 +111,11 @@ def fit_on_folder(
     dataset = FolderDataset(folder, config=config)
     some = torch.linspace(0, len(dataset) - 1, min(COUNTED, len(dataset))).long().tolist()
     labels = torch.stack([dataset[index].labels for index in some])
+    if (labels == IGNORE).all():
+        raise FolderError(
+            f"{folder}: every pixel of every layout is {IGNORE}, don't care: there is nothing to "
+            f"learn from them; export them again"
+        )
     pairs = (
         tuple(torch.stack([getattr(one, part) for one in samples]) for part in PAIR)
         for samples in folder_samples(dataset)

@@ -1,6 +1,7 @@
 r"""Other people's folders: each in `faults/` has its right value, with neighbours of its kind."""
 
 import json
+import re
 import shutil
 import unicodedata
 import zlib
@@ -9,14 +10,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image, PngImagePlugin
 
 from ecgan.data.doctor.examine import examine
+from ecgan.data.doctor.large import edges_of
+from ecgan.data.doctor.memory import Alive
 from ecgan.data.folders.classes import decide_classes, read_classes
 from ecgan.data.folders.conventions import FolderError
 from ecgan.data.folders.dataset import FolderDataset
 from ecgan.data.folders.labels import read_ids
 from ecgan.data.folders.layouts import layout_files
+from ecgan.data.folders.photographs import read_picture
+from ecgan.method.edges import edge_maps
 from ecgan.presets import preset
 from support.scenes_on_disk import blocks, photo, save, write
 
@@ -145,6 +151,16 @@ def test_a_link_to_nothing_is_named(linked):
     assert finding.details == ("images/gone.jpg: is a link to nothing",)
 
 
+def test_links_that_became_text_are_named_for_what_they_are(linked):
+    for part in ("images", "labels"):  # as a checkout leaves them where no link can be made
+        (linked / part / "night").unlink()
+        (linked / part / "night").write_text(f"../../elsewhere/{part}")
+    (linked / "images/notes").write_text("taken in May")
+    report = examine(linked)
+    assert report.of_kind("links as text").files == ("images/night", "labels/night")
+    assert report.of_kind("files passed over").files == ("images/notes",)
+
+
 @pytest.mark.parametrize("forms", [("NFC", "NFD"), ("NFD", "NFC")])
 def test_names_that_differ_only_in_their_unicode_form_are_pairs(tmp_path, forms):
     names = [unicodedata.normalize(form, "Straße am Fluß é ü") for form in forms]
@@ -231,7 +247,54 @@ def test_pillows_other_exceptions_are_one_line_and_the_rest_goes_on(tmp_path, da
 def test_a_large_profile_is_one_line_about_its_file():
     finding = examine(FAULTS / "png_large_profile/train").of_kind("unreadable files")
     assert finding.files == ("images/p02.png",)
-    assert "save it again without profile" in finding.details[0] or "too large" in str(finding)
+    assert finding.details[0].endswith("; save it again without profile and comments")
+
+
+def test_the_doctors_line_keeps_the_cure_that_is_not_the_usual_one(tmp_path):
+    write(tmp_path, "folder", [0, 1])
+    shutil.copy(next((FAULTS / "jpeg_layouts").glob("*.jpg")), tmp_path / "labels/b.png")
+    (tmp_path / "labels/c.png").write_bytes((tmp_path / "labels/c.png").read_bytes()[:60])
+    said = examine(tmp_path).of_kind("unreadable files").details
+    assert said[0].endswith("; export the label map again as PNG")
+    assert "fetch or export" not in said[1]
+
+
+@pytest.mark.parametrize("read", [read_ids, read_picture])
+def test_a_picture_larger_than_the_memory_is_named(tmp_path, read, monkeypatch):
+    def full(*_, **__):
+        raise MemoryError
+
+    path = save(blocks([0, 1]), tmp_path / "large.png")
+    monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", full)
+    with pytest.raises(FolderError, match=r"large.png is too large for the memory that is free"):
+        read(path)
+
+
+def large_photographs(folder: Path, *, side: int) -> Path:
+    for key in "ab":
+        save(np.zeros((side, side, 3), np.uint8), folder / f"images/{key}.png")
+        save(np.zeros((side, side), np.uint8), folder / f"labels/{key}.png")
+    return folder
+
+
+def test_large_photographs_are_told_with_the_time_and_memory_of_a_step(tmp_path):
+    folder = large_photographs(tmp_path, side=2100)
+    finding = examine(folder).of_kind("large pictures")
+    assert finding.files == ("images/a.png", "images/b.png")
+    batch = preset("toy").training.batch_size
+    told = rf"up to 4.4 million pixels: finding the edges of a batch of {batch} takes about \d+ s "
+    assert re.search(told + r"and \d+\.\d GiB in each step \(estimate\)", finding.message)
+    crops = replace(preset("aerial"), data=replace(preset("aerial").data, name="folder"))
+    assert examine(folder, config=crops).of_kind("large pictures") is None
+
+
+def test_the_memory_of_edges_is_that_of_a_larger_picture():
+    side = 200
+    with Alive(counts=lambda tensor: True) as alive:
+        picture = torch.rand(1, 3, side, side) * 2 - 1
+        edge_maps(picture)
+    assert edges_of(side**2).bytes == pytest.approx(alive.most, rel=0.1)
+    assert edges_of(2 * side**2).seconds == 2 * edges_of(side**2).seconds > 0
 
 
 @pytest.mark.parametrize("path", sorted((FAULTS / "jpeg_layouts").glob("*")), ids=lambda p: p.stem)

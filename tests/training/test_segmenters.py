@@ -11,6 +11,7 @@ from torch import nn
 
 from ecgan.config import ConfigError
 from ecgan.data.folders import batches, dataset
+from ecgan.data.folders.conventions import FolderError
 from ecgan.training.segmenters import fit_on_folder, fit_segmenter, turned
 from support import scenes_on_disk, tiny_run
 
@@ -46,6 +47,26 @@ def test_turns_are_for_squares(folder: Path) -> None:
     config = replace(tiny_run.config(), model=replace(tiny_run.config().model, width=64, height=32))
     with pytest.raises(ConfigError, match="turns are for square pictures; these are 64 x 32"):
         fit_on_folder(tiny_run.segmenter(), folder, config=config, steps=1, turns=True)
+
+
+def test_layouts_without_a_class_teach_nothing_and_that_is_said(folder: Path) -> None:
+    for path in (folder / "labels").iterdir():
+        scenes_on_disk.save(scenes_on_disk.blocks([255]), path)
+    config = replace(tiny_run.config(), model=replace(tiny_run.config().model, dont_care=True))
+    with pytest.raises(FolderError, match="every pixel of every layout is 255, don't care"):
+        fit_on_folder(tiny_run.segmenter(), folder, config=config, steps=1)
+
+
+def test_a_batch_without_a_class_does_no_harm() -> None:
+    def pairs():
+        while True:
+            yield torch.zeros(2, 3, 8, 8), torch.full((2, 8, 8), 255)
+            yield torch.zeros(2, 3, 8, 8), torch.zeros(2, 8, 8, dtype=torch.long)
+
+    network = fit_segmenter(
+        tiny_run.segmenter(classes=2), pairs(), steps=4, rate=1e-3, weights=torch.ones(2)
+    )
+    assert all(value.isfinite().all() for value in network.state_dict().values())
 
 
 def test_ctrl_c_keeps_what_there_is(capfd) -> None:

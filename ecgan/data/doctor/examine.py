@@ -125,7 +125,7 @@ def examine(
             ),
             *out_of_range(root, facts, expected),
             *numbering(facts, expected),
-            *suspicions(root, facts, expected),
+            *suspicions(root, facts, expected, decision.config),
             *passed_over(root, [one for listing in listings for one in listing.passed_over]),
         ),
         histogram=histogram(facts, expected, dict(enumerate(decision.names))) if facts else None,

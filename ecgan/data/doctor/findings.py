@@ -12,6 +12,7 @@ from ecgan.data.folders.conventions import CONVENTIONS, Convention
 from ecgan.data.folders.scenes import Trouble
 from ecgan.method.layouts import IGNORE
 
+USUAL_CURE = "; fetch or export it again"
 MESSAGES = {
     "images without labels": "no label file of the same name; add it, or delete the image",
     "labels without images": "no image of the same name; add it, or delete the label file",
@@ -52,8 +53,9 @@ class Expected:
 
 def _finding(root: Path, kind: str, message: str, trouble: list[Trouble]) -> Finding:
     names = [one.path.relative_to(root).as_posix() for one in trouble]
-    # What to do stands in the message: the file's own line says what was met.
-    texts = [one.text.removeprefix(f"{one.path} ").split("; ")[0] for one in trouble]
+    # The usual thing to do stands in the message; a file's own line says what was met, and what
+    # else helps there.
+    texts = [one.text.removeprefix(f"{one.path} ").removesuffix(USUAL_CURE) for one in trouble]
     details = tuple(f"{name}: {text}" if text else name for name, text in zip(names, texts))
     return Finding(level="error", kind=kind, message=message, files=tuple(names), details=details)
 

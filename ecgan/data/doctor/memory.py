@@ -6,6 +6,7 @@ copies say what the whole will take, in a second and without holding it.
 """
 
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
@@ -40,16 +41,17 @@ class Memory:
     discriminator: int
 
 
-class _Alive(TorchFunctionMode):
-    r"""Adds up the bytes of the activations alive, and remembers the most there ever were."""
+class Alive(TorchFunctionMode):
+    r"""Adds up the bytes of the living tensors that count, and remembers the most there were."""
 
-    def __init__(self):
+    def __init__(self, *, counts: Callable[[Tensor], bool]):
         super().__init__()
+        self.counts = counts
         self.alive, self.most, self._known = 0, 0, {}
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         made = function(*args, **(kwargs or {}))
-        if isinstance(made, Tensor) and _is_activation(made):
+        if isinstance(made, Tensor) and self.counts(made):
             self._count(made.untyped_storage())
         return made
 
@@ -95,7 +97,7 @@ def _activations(networks: _Networks) -> Float[np.ndarray, "2"]:
     # Noise: no neighbourhood of labels occurs twice, so nothing can be computed once for many.
     labels = torch.randint(model.semantic_channels, (BATCH, model.height, model.width))
     layout = one_hot(labels, classes=model.semantic_channels)
-    with torch.no_grad(), _Alive() as drawing:
+    with torch.no_grad(), Alive(counts=_is_activation) as drawing:
         generator.eval()(layout)
     kept = {}
 

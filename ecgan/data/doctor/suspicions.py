@@ -3,39 +3,53 @@ r"""What the doctor finds strange though every file can be read and every value 
 from collections import Counter
 from pathlib import Path
 
+from ecgan.config import Config
 from ecgan.data.doctor.examination import Facts
 from ecgan.data.doctor.findings import Expected
-from ecgan.data.doctor.report import Finding
+from ecgan.data.doctor.large import edges_of
+from ecgan.data.doctor.report import GIB, Finding
 from ecgan.data.folders.conventions import PICTURES
 from ecgan.data.folders.scenes import Trouble
 from ecgan.method.layouts import IGNORE
 
 LARGE = 4_000_000  # pixels
+LONGEST_WAY = 4096  # bytes of the name of a file
 
 
-def suspicions(root: Path, facts: list[Facts], expected: Expected) -> list[Finding]:
+def suspicions(root: Path, facts: list[Facts], expected: Expected, config: Config) -> list[Finding]:
     r"""Findings about layouts without a class, palettes that differ, large pictures."""
     return [
         *_nothing_to_learn(root, facts, expected),
         *_palettes(root, facts),
-        *_large(root, facts),
+        *_large(root, facts, config),
     ]
 
 
 def passed_over(root: Path, trouble: list[Trouble]) -> list[Finding]:
-    r"""The finding about files that lie in the folder and are not read, if there are any."""
-    if not trouble:
-        return []
+    r"""The findings about files that lie in the folder and are not read, if there are any."""
+    links = [one.path for one in trouble if _was_a_link(one.path)]
+    others = [one.path for one in trouble if one.path not in links]
     endings = ", ".join(PICTURES)
+    said = {
+        "links as text": "they were links, and became files of text on their way (git and archives "
+        "do so where links cannot be made); put what they name in their place",
+        "files passed over": f"their endings are not read; convert them to PNG, or take them away "
+        f"({endings} are read)",
+    }
     return [
-        Finding(
-            level="warning",
-            kind="files passed over",
-            message=f"their endings are not read; convert them to PNG, or take them away ("
-            f"{endings} are read)",
-            files=_names(root, [one.path for one in trouble]),
-        )
+        Finding(level="warning", kind=kind, message=text, files=_names(root, paths))
+        for (kind, text), paths in zip(said.items(), (links, others), strict=True)
+        if paths
     ]
+
+
+def _was_a_link(path: Path) -> bool:
+    r"""Whether a small file holds nothing but the way to another file or folder."""
+    try:
+        text = path.read_text().strip() if path.stat().st_size <= LONGEST_WAY else ""
+        return bool(text) and (path.parent / text).exists()
+    except (OSError, ValueError):  # no text, or none that can be a name
+        return False
 
 
 def _names(root: Path, paths: list[Path]) -> tuple[str, ...]:
@@ -88,17 +102,19 @@ def _palettes(root: Path, facts: list[Facts]) -> list[Finding]:
     ]
 
 
-def _large(root: Path, facts: list[Facts]) -> list[Finding]:
+def _large(root: Path, facts: list[Facts], config: Config) -> list[Finding]:
     large = [one for one in facts if one.size and one.size[0] * one.size[1] > LARGE]
-    if not large:
+    if not large or config.data.scale is not None:  # crops have their edges found once, and kept
         return []
-    most = max(one.size[0] * one.size[1] for one in large) / 1e6
+    most, batch = max(one.size[0] * one.size[1] for one in large), config.training.batch_size
+    seconds, kept = edges_of(batch * most)
     return [
         Finding(
             level="warning",
             kind="large pictures",
-            message=f"up to {most:.1f} million pixels: reading them and finding their edges takes "
-            f"longer than a training step; scale them down, to two or four times the model's size",
+            message=f"up to {most / 1e6:.1f} million pixels: finding the edges of a batch of "
+            f"{batch} takes about {seconds:.0f} s and {kept / GIB:.1f} GiB in each step "
+            f"(estimate); scale them down, to two or four times the model's size",
             files=_names(root, [one.scene.image for one in large]),
         )
     ]

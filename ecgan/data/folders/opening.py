@@ -37,8 +37,13 @@ def _too_large(error: Exception) -> str:
 
 
 def _reason(error: Exception) -> str:
-    words = str(error).removeprefix("broken data stream when reading image file")
-    return words.split("\n")[0][:100] or type(error).__name__
+    return str(error).split("\n")[0][:100] or type(error).__name__
+
+
+def _no_room(path: Path) -> DamagedFile:
+    return DamagedFile(
+        f"{path} is too large for the memory that is free: cut it into tiles, or scale it down"
+    )
 
 
 @contextmanager
@@ -53,6 +58,8 @@ def open_picture(path: str | Path) -> Iterator[Image.Image]:
             yield image
     except EcganError:
         raise
+    except MemoryError as error:
+        raise _no_room(path) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise DamagedFile(f"{path} {_too_large(error)}") from error
     except UnidentifiedImageError as error:
@@ -74,6 +81,8 @@ def decode(image: Image.Image, path: Path) -> None:
     r"""Read all pixels. Raises :class:`DamagedFile` where the file ends too early."""
     try:
         image.load()
+    except MemoryError as error:
+        raise _no_room(path) from error
     except Exception as error:
         raise DamagedFile(
             f"{path} is truncated or damaged ({_reason(error)}); fetch or export it again"

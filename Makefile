@@ -2,7 +2,8 @@
 # make test        every test: the package, the chapters, the built book
 # make check       the quick ones of them: no book, no browser, no chapter, no training run
 # make notebooks   run the chapters in place (ONLY=02_edges for one) and store the checked outputs
-# make experiments  the grid of experiments, what has no rows yet; JOBS=2 runs at once
+# make experiments  the grid of experiments, what has no rows yet; JOBS=2 runs at once;
+#                  GRID=photographs DATA=folder for that of the aerial photographs
 # make bench       speed and memory against the released schedule (LAYOUTS=folder of label PNGs)
 # make slides      every figure of the chapters as a slide of 16:9, in _build/slides
 # make print       the whole book as one PDF, in _build/print
@@ -20,6 +21,7 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 CHECKED := method fast readers files weights data cli house
 WORKERS ?= 2
 JOBS ?= 2
+GRID ?= grid
 
 .DEFAULT_GOAL := book
 .PHONY: book test check experiments bench notebooks slides print repository lock clean environment
@@ -35,7 +37,8 @@ check: $(READY)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow" $(wildcard $(CHECKED:%=tests/%))
 
 experiments: $(READY)
-	$(BIN)/snakemake --snakefile experiments/Snakefile --cores $(JOBS) --keep-going --scheduler greedy
+	$(BIN)/snakemake --snakefile experiments/Snakefile --cores $(JOBS) --keep-going --scheduler greedy \
+	    --nolock --rerun-incomplete --config grid=ecgan/experiments/$(GRID).yaml data="$(DATA)"
 
 bench: $(READY)
 	$(BIN)/python benchmarks/bench.py $(if $(LAYOUTS),--layouts $(LAYOUTS))

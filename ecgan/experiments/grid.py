@@ -40,7 +40,7 @@ class TrialSettings:
 
     edge_targets: Literal["canny", "boundaries"] = "canny"
     scored: int = 256
-    small: int = 128
+    small: int = 96
     tolerance: int = 1
     device: str = "cpu"
 

@@ -5,17 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from book.tools import pages
+from book.tools.claims import FIRST, minds, opening, verdicts
 from book.tools.pages import table
+from book.tools.row_tables import MAIN, gain_and_seeds, mean_and_interval, number, scores
 from ecgan.experiments.comparison import (
-    CONTRADICTED,
     EXPERIMENTS,
     NOT_RUN,
     SEEDS_NEEDED,
-    SUPPORTED,
-    UNSEEN,
-    Effect,
     effect,
-    interval,
     read_claims,
     read_rows,
     values,
@@ -29,70 +26,15 @@ from ecgan.teaching.figures import use_style
 PAGE = pages.RENDERED / "results.md"
 PICTURE = pages.RENDERED / "results.png"
 GRIDS = ("grid", "photographs")
-MAIN = ("fid", "kid", "miou", "inner_edges", "recall_small", "agreement")
 SMALL = ("recall_6", "recall_12", "recall_24", "iou_lamp", "iou_person", "edge_density")
 SEEN_BY_SEED = (*MAIN, *SMALL, "accuracy", "edge_f1")
 PHOTOGRAPHS = ("fd-lite", "kd-lite", "miou", "inner_edges", "recall_small", "agreement")
 QUESTIONS = ("rate", "edge_targets", "layouts", "temperature", "label_loss")
-# Nothing, everything, and everything but one of the paper's three parts.
-FIRST = ("baseline", "whole", "without_edges", "without_semantic", "similarity")
 
 
 def grids() -> dict[str, Grid]:
     r"""Both grids, by name."""
     return {name: read_grid(EXPERIMENTS / f"{name}.yaml") for name in GRIDS}
-
-
-def number(value: float, digits: int, *, sign: bool = False) -> str:
-    r"""A number as it is shown; a dash for none."""
-    return "–" if np.isnan(value) else f"{value:{'+' if sign else ''}.{digits}f}".replace("-", "−")
-
-
-def mean_and_interval(numbers: Sequence[float], digits: int) -> str:
-    r"""The mean, and the bootstrap interval where there are several numbers."""
-    if not len(numbers):
-        return NOT_RUN
-    low, high = interval(np.array(numbers, dtype=float))
-    mean = number(float(np.mean(numbers)), digits)
-    return mean if np.isnan(low) else f"{mean} [{number(low, digits)}, {number(high, digits)}]"
-
-
-def heads(metrics: Sequence[str]) -> list[str]:
-    r"""Names of metrics, and which way is better."""
-    return [f"{METRICS[m].name} ({METRICS[m].better})" for m in metrics]
-
-
-def scores(
-    rows: list[dict], runs: dict[str, str], metrics: Sequence[str] = MAIN, share: float = 1
-) -> str:
-    r"""Mean and interval of each metric for each run, ``runs`` by name and what they are called."""
-    lines = []
-    for run, called in runs.items():
-        found = {m: list(values(rows, run, m, share=share).values()) for m in metrics}
-        seeds = str(len(found[metrics[0]]) or NOT_RUN)
-        shown = [mean_and_interval(found[metric], METRICS[metric].digits) for metric in metrics]
-        lines.append([called, seeds, *shown])
-    return table(["", "seeds", *heads(metrics)], lines)
-
-
-def gain(one: Effect, digits: int) -> list[str]:
-    r"""Cells of an effect: mean gain, interval, noise, seeds that gain."""
-    if not one.gains:
-        return [NOT_RUN, "–", "–", "–"]
-    low, high = one.interval
-    span = f"[{number(low, digits, sign=True)}, {number(high, digits, sign=True)}]"
-    return [
-        number(one.mean, digits, sign=True),
-        "–" if np.isnan(low) else span,
-        number(one.noise, digits),
-        f"{one.better_seeds} of {len(one.gains)}",
-    ]
-
-
-def gain_and_seeds(one: Effect, digits: int) -> str:
-    r"""An effect in one cell."""
-    mean, _, _, seeds = gain(one, digits)
-    return mean if mean == NOT_RUN else f"{mean} ({seeds})"
 
 
 def variants() -> str:
@@ -102,83 +44,6 @@ def variants() -> str:
         has[name] = [has[name][0] if name in has else "–", part]
     lines = [[called(f"ablation/{name}"), *words] for name, words in has.items()]
     return table(["variant", "adds to the one above", "the whole lacks here"], lines)
-
-
-def verdict_or_wait(claim, rows: list[dict]) -> str:
-    r"""The verdict, or how many runs of pairs are still to come."""
-    found = claim.verdict(rows)
-    waits = claim.waits(rows)
-    return f"*waits*: {waits} more seeds of its pairs" if found == NOT_RUN and rows else found
-
-
-def verdicts(rows: list[dict]) -> str:
-    r"""Every claim: the gains that could show it, and the verdict by the rule."""
-    lines = []
-    for index, claim in enumerate(read_claims(EXPERIMENTS / "claims.yaml"), start=1):
-        digits = METRICS[claim.metric].digits
-        text = f"`{index}` {claim.claim} **[{claim.source}]**"
-        for pair, one in zip(claim.shown_by, claim.effects(rows), strict=True):
-            compared = f"{METRICS[claim.metric].name}: {called(pair[0])} against {called(pair[1])}"
-            mean, span, noise, gained = gain(one, digits)
-            shown = f"{mean} {span}" if span != "–" else mean
-            verdict = f"**{verdict_or_wait(claim, rows)}**" if text else ""
-            lines.append([text, verdict, compared, shown, noise, gained])
-            text = ""
-    names = ["Claim", "verdict", "compared", "mean gain and interval", "noise", "seeds better"]
-    return table(names, lines)
-
-
-def minds(rows: list[dict]) -> str:
-    r"""Each claim's verdict in plain words: why this metric, and what would change our mind."""
-    said = {
-        SUPPORTED: "Seen here: every seed of a pair is better with the part than without it.",
-        CONTRADICTED: "Here it is the other way round, in every seed of a pair.",
-        UNSEEN: "Not seen here: seeds fall on both sides, or the pairs disagree.",
-        NOT_RUN: "No answer yet: some of its runs are still to come.",
-    }
-    return "\n".join(
-        f"`{index}` {claim.claim}\n: **{said[claim.verdict(rows)]}** *Why this metric:* {claim.why} "
-        f"*What would change our mind:* {claim.otherwise}\n"
-        for index, claim in enumerate(read_claims(EXPERIMENTS / "claims.yaml"), start=1)
-    )
-
-
-def opening(rows: list[dict]) -> list[str]:
-    r"""Three sentences that the rows allow."""
-    claims = read_claims(EXPERIMENTS / "claims.yaml")
-    found = [claim.verdict(rows) for claim in claims]
-    counted = ", ".join(
-        f"{found.count(kind) or 'none'} {words}"
-        for kind, words in (
-            (SUPPORTED, "supported"),
-            (CONTRADICTED, "contradicted"),
-            (UNSEEN, "not visible"),
-            (NOT_RUN, "still waiting for runs"),
-        )
-    )
-    means = {
-        name: list(values(rows, run, "fid").values())
-        for name, run in (
-            ("the whole", "ablation/whole"),
-            ("the image branch alone", "ablation/baseline"),
-            ("flat class colours", "yardsticks/flat"),
-        )
-    }
-    digits = METRICS["fid"].digits
-    shown = ", ".join(
-        f"{name} {number(float(np.mean(many)), digits) if many else NOT_RUN}"
-        for name, many in means.items()
-    )
-    lacks = []
-    for variant in FIRST[2:]:
-        one = effect(rows, "ablation/whole", f"ablation/{variant}", "fid", better="lower")
-        seeds = f"{one.better_seeds} of {len(one.gains)} seeds" if one.gains else NOT_RUN
-        lacks.append(f"{TAKEN[variant]}: {seeds}")
-    return [
-        f"Of {len(claims)} claims about ECGAN's parts, on our small drawn streets: {counted}.",
-        f"Distance from real pictures (toy FID, lower is better): {shown}.",
-        f"Taking one part from the whole makes that distance worse in: {'; '.join(lacks)}.",
-    ]
 
 
 def steps_up(rows: list[dict]) -> str:

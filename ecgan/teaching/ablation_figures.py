@@ -36,7 +36,8 @@ def _one_run(axis: Axes, numbers: Sequence[float], place: float, colour: str) ->
 def by_variant(rows: Sequence[Mapping], metrics: Sequence[str]) -> Figure:
     r"""Every seed of every variant of the ablation, a panel a metric.
 
-    Above the line parts are added, below it one is taken from the whole. Dashed: flat colours.
+    Above the line parts are added, below it one is taken from the whole. Dashed: flat colours,
+    where they fit in.
     """
     lines = -(-len(metrics) // 2)
     size = (WIDTH, 0.5 + 3 * lines)
@@ -46,7 +47,9 @@ def by_variant(rows: Sequence[Mapping], metrics: Sequence[str]) -> Figure:
             numbers = list(values(rows, f"ablation/{variant}", metric).values())
             _one_run(axis, numbers, place, CYCLE[variant not in ADDED])
         for flat in values(rows, "yardsticks/flat", metric).values():
-            axis.axvline(flat, color=GREY, linewidth=1, linestyle="--")
+            left, right = axis.get_xlim()
+            if left <= flat <= right:  # far off, it would press the dots together
+                axis.axvline(flat, color=GREY, linewidth=1, linestyle="--")
         axis.axhline(len(ADDED) - 0.5, color=GREY, linewidth=1)
         axis.set_title(f"{METRICS[metric].name}\n({METRICS[metric].better} is better)")
         axis.set_yticks(range(len(VARIANTS)), [name.replace("_", " ") for name in VARIANTS])
@@ -104,7 +107,7 @@ def settling(
         axis.set(xscale="log", title=METRICS[metric].name, xlabel="share of the steps")
         axis.set_xticks(shares, [f"{share:g}" for share in shares])
         axis.minorticks_off()
-        if METRICS[metric].better == "lower":
+        if METRICS[metric].better == "lower" and axis.dataLim.y1 > 0:
             axis.set_yscale("log")
     names, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(names, labels, loc="outside lower center", ncols=3, fontsize=SMALL)

@@ -335,7 +335,9 @@ def test_train_says_what_is_missing(tmp_path, capsys):
 
 def test_make_toy_makes_what_is_asked_segmenters_first(monkeypatch, tmp_path, capsys):
     made = []
-    monkeypatch.setattr(toy_models, "make_segmenter", lambda name, folder: made.append(name) or name)
+    monkeypatch.setattr(
+        toy_models, "make_segmenter", lambda name, folder: made.append(name) or name
+    )
     monkeypatch.setattr(
         toy_models,
         "make_generator",

@@ -4,7 +4,8 @@
 # make fuzz        damaged files (FILES=10000) and mistyped commands (COMMANDS=2000): a sentence each
 # make kill        KILLS=100 times SIGKILL at any moment: nothing half-written is read as whole
 # make notebooks   run the chapters in place (ONLY=02_edges for one) and store the checked outputs
-# make experiments  the grid of experiments, what has no rows yet; JOBS=2 runs at once
+# make experiments  the grid of experiments, what has no rows yet; JOBS=2 runs at once;
+#                  GRID=photographs DATA=folder for that of the aerial photographs
 # make bench       speed and memory against the released schedule (LAYOUTS=folder of label PNGs)
 # make slides      every figure of the chapters as a slide of 16:9, in _build/slides
 # make print       the whole book as one PDF, in _build/print
@@ -26,6 +27,7 @@ FILES ?= 10000
 COMMANDS ?= 2000
 KILLS ?= 100
 WATCHED := PYTHONPATH=.:tests OMP_NUM_THREADS=1 ECGAN_QUIET=1 $(BIN)/python -m
+GRID ?= grid
 
 .DEFAULT_GOAL := book
 .PHONY: book test check experiments bench notebooks slides print repository lock clean environment
@@ -47,7 +49,8 @@ kill: $(READY)
 	$(WATCHED) support.kills $(KILLS)
 
 experiments: $(READY)
-	$(BIN)/snakemake --snakefile experiments/Snakefile --cores $(JOBS) --keep-going --scheduler greedy
+	$(BIN)/snakemake --snakefile experiments/Snakefile --cores $(JOBS) --keep-going --scheduler greedy \
+	    --nolock --rerun-incomplete --config grid=ecgan/experiments/$(GRID).yaml data="$(DATA)"
 
 bench: $(READY)
 	$(BIN)/python benchmarks/bench.py $(if $(LAYOUTS),--layouts $(LAYOUTS))

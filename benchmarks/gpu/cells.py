@@ -22,7 +22,7 @@ def run(chosen: Namespace, name: str) -> tuple[str, list[dict] | str]:
     (cell,) = [cell for cell in read_grid(chosen.grid).cells if cell.name == name]
     device = replace(cell.plan.trial, device=str(chosen.device))
     try:
-        return name, trial.run(replace(cell, plan=replace(cell.plan, trial=device)))[0]
+        return name, trial.run(replace(cell, plan=replace(cell.plan, trial=device))).rows
     except Exception as error:  # the other cells go on
         return name, f"{type(error).__name__}: {error}"
 

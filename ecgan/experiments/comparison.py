@@ -17,8 +17,9 @@ CONFIDENCE, RESAMPLES = 0.95, 9999
 SEEDS_NEEDED = 5  # for a verdict: fewer agree by luck too often
 SUPPORTED, UNSEEN, CONTRADICTED = "supported here", "not visible here", "contradicted here"
 NOT_RUN = "not run"
+WHICH = ("experiment", "variant", "metric", "picture", "share")
 NEEDED = ("experiment", "variant", "seed", "config", "commit", "versions", "device", "metric")
-NEEDED += ("value", "protocol", "seconds")
+NEEDED += ("value", "protocol", "seconds", "picture", "share")
 
 
 def read_rows(folder: str | Path) -> list[dict]:
@@ -39,18 +40,20 @@ def read_rows(folder: str | Path) -> list[dict]:
     return rows
 
 
-def values(rows: Iterable[Mapping], run: str, metric: str) -> dict[int, float]:
+def values(
+    rows: Iterable[Mapping], run: str, metric: str, *, share: float | int = 1
+) -> dict[int, float]:
     r"""A metric by seed, of the final images of a run, "ablation/whole"; others: "...@first".
 
-    Empty for what has not been run.
+    After a ``share`` of its steps. Empty for what has not been run.
     """
     name, _, picture = run.partition("@")
     experiment, _, variant = name.partition("/")
-    wanted = (experiment, variant, metric, picture or "final")
+    wanted = (experiment, variant, metric, picture or "final", share)
     return {
         row["seed"]: float(row["value"])
         for row in rows
-        if (row["experiment"], row["variant"], row["metric"], row["picture"]) == wanted
+        if tuple(row[name] for name in WHICH) == wanted
     }
 
 
@@ -93,6 +96,11 @@ class Effect:
         return interval(np.array(list(self.gains.values()), dtype=float))
 
     @property
+    def better_seeds(self) -> int:
+        r"""How many seeds gain."""
+        return sum(value > 0 for value in self.gains.values())
+
+    @property
     def verdict(self) -> str:
         r"""The rule: the whole interval lies on one side of zero, and no seed on the other.
 
@@ -110,11 +118,17 @@ class Effect:
 
 
 def effect(
-    rows: Iterable[Mapping], run: str, against: str, metric: str, *, better: str = "higher"
+    rows: Iterable[Mapping],
+    run: str,
+    against: str,
+    metric: str,
+    *,
+    better: str = "higher",
+    share: float | int = 1,
 ) -> Effect:
     r"""The gain of ``run`` over ``against`` in a metric, seed by seed, over the seeds of both."""
     rows = list(rows)
-    ours, theirs = values(rows, run, metric), values(rows, against, metric)
+    ours, theirs = (values(rows, one, metric, share=share) for one in (run, against))
     sign = 1 if better == "higher" else -1
     gains = {seed: sign * (ours[seed] - theirs[seed]) for seed in sorted(ours) if seed in theirs}
     spread = np.std(list(theirs.values()), ddof=1) if len(theirs) > 1 else float("nan")
@@ -123,13 +137,19 @@ def effect(
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    r"""A sentence of the paper, the metric that would show it, and the pairs of runs that could."""
+    r"""A sentence of the paper, the metric that would show it, and the pairs of runs that could.
+
+    ``why`` says why this metric, ``otherwise`` what would change our mind; both were written before
+    the runs.
+    """
 
     claim: str
     part: str
     source: str
     metric: str
     better: Literal["higher", "lower"]
+    why: str = ""
+    otherwise: str = ""
     shown_by: list[list[str]] = field(default_factory=list)
 
     def effects(self, rows: Iterable[Mapping]) -> list[Effect]:
@@ -139,6 +159,11 @@ class Claim:
             effect(rows, run, against, self.metric, better=self.better)
             for run, against in self.shown_by
         ]
+
+    def waits(self, rows: Iterable[Mapping]) -> int:
+        r"""How many more seeds its pairs need together for a verdict."""
+        there = [len(one.gains) for one in self.effects(rows)]
+        return sum(max(0, SEEDS_NEEDED - seeds) for seeds in there)
 
     def verdict(self, rows: Iterable[Mapping]) -> str:
         r"""Supported where a pair supports and none contradicts; contradicted the other way round.

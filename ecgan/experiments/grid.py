@@ -19,8 +19,9 @@ from ecgan.options import changed
 from ecgan.presets import preset
 
 Measure = Literal["training", "yardsticks", "similarity"]
+LEAST_SCORED = 10  # among them those whose pictures stay
 PARTS = {"preset", "base", "experiments"}
-PARTS_OF_EXPERIMENT = {"question", "seeds", "measure", "beside", "variants"}
+PARTS_OF_EXPERIMENT = {"question", "seeds", "measure", "beside", "first", "variants"}
 
 
 class GridError(EcganError):
@@ -32,21 +33,23 @@ class TrialSettings:
     r"""What a run of a grid does beyond its config.
 
     ``edge_targets``: what the edge branch learns, "canny" of the real image, or the layout's own
-    "boundaries". ``scored``: held-out scenes that are painted and scored. ``tolerance``, in pixels,
-    of the edge metric. ``device`` of the training.
+    "boundaries". ``scored``: held-out scenes that are painted and scored; ``small``: those of them
+    that are painted once more for each size of small objects. ``tolerance``, in pixels, of the edge
+    metric. ``device`` of the training.
     """
 
     edge_targets: Literal["canny", "boundaries"] = "canny"
     scored: int = 256
+    small: int = 96
     tolerance: int = 1
     device: str = "cpu"
 
     def __post_init__(self):
-        if self.scored < 1 or self.tolerance < 0:
-            raise GridError(
-                f"trial.scored is {self.scored} and trial.tolerance {self.tolerance}; they must be "
-                f"at least 1 and 0"
-            )
+        for name, least in (("scored", LEAST_SCORED), ("small", 1), ("tolerance", 0)):
+            if getattr(self, name) < least:
+                raise GridError(
+                    f"trial.{name} is {getattr(self, name)}; it must be at least {least}"
+                )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,19 +151,25 @@ def parse_grid(text: str, *, where: str = "grid") -> Grid:
             variant: change(base, said_here or {}, where=f"{where}, {name}, {variant}")
             for variant, said_here in experiment["variants"].items()
         }
-        for seed in experiment.get("seeds", [0]):
-            for variant, plan in plans.items():
-                cells.append(
-                    Cell(
-                        experiment=name,
-                        variant=variant,
-                        seed=seed,
-                        plan=_seeded(plan, seed, where=f"{where}, {name}"),
-                        base=base.config,
-                        measure=measure,
-                        place=len(cells),
-                    )
+        first = experiment.get("first") or []
+        if strangers := [variant for variant in first if variant not in plans]:
+            raise GridError(f"{where}, {name}: first names {strangers[0]}, which is no variant")
+        seeds = experiment.get("seeds", [0])
+        # All seeds of the important ones come before any seed of the others.
+        order = [(seed, variant) for seed in seeds for variant in first]
+        order += [(seed, other) for seed in seeds for other in plans if other not in first]
+        for seed, variant in order:
+            cells.append(
+                Cell(
+                    experiment=name,
+                    variant=variant,
+                    seed=seed,
+                    plan=_seeded(plans[variant], seed, where=f"{where}, {name}"),
+                    base=base.config,
+                    measure=measure,
+                    place=len(cells),
                 )
+            )
     return Grid(cells=cells, questions=questions, beside=beside)
 
 

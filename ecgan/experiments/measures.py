@@ -1,36 +1,35 @@
-r"""Pictures of a run to rows: distances, segmentation, edges, under named protocols (ch. 10)."""
+r"""Pictures of a run to rows, under named protocols (chapter 10).
 
-from collections.abc import Iterator
+Distances, segmentation, edges, small objects, and how alike a class looks across pictures.
+"""
 
 import torch
-from einops import rearrange, repeat
-from jaxtyping import Bool, Float
-from torch import Tensor, nn
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
 
-from ecgan.config import Config
 from ecgan.data import toy
-from ecgan.data.examples import Counted, toy_examples
-from ecgan.data.source import HELD_OUT_SEED
-from ecgan.evaluation.evaluate import Evaluation, Made, evaluate
-from ecgan.evaluation.metrics import SegmenterFeatures
-from ecgan.experiments.grid import GridError, TrialSettings
-from ecgan.method.edges import TOY, canny, layout_boundaries, precision_and_recall
-from ecgan.method.losses.similarity import affinity_bce, affinity_bce_sampled
-from ecgan.synthesis import synthesize
+from ecgan.data.examples import Counted, Example
+from ecgan.evaluation.agreement import agreement, class_means
+from ecgan.evaluation.evaluate import Evaluation, Made, evaluate, read_classes
+from ecgan.evaluation.inside_edges import (
+    MARGIN,
+    densities,
+    density_gap,
+    edge_features,
+    inner_edges,
+)
+from ecgan.evaluation.metrics import SegmenterFeatures, fid
+from ecgan.evaluation.small_objects import SIZES, Recall, recalls
+from ecgan.experiments.grid import TrialSettings
+from ecgan.experiments.worlds import World
+from ecgan.method.edges import canny, precision_and_recall
+from ecgan.readers.lite import lite_features
 from ecgan.weights.checkpoint import shipped
 
-JUDGE = "toy_judge"
-PROTOCOLS = ("fid-validation", "kid-validation", "miou-native")
-OTHER_SEED = 4  # real scenes that are neither learned from nor scored
-YARDSTICKS = ("real", "flat")
-ESTIMATES = 400  # random values of the similarity loss
 
-
-def edge_row(
-    found: Bool[Tensor, "b h w"], scenes: toy.Scenes, *, tolerance: int, what: str
-) -> dict:
+def edge_row(found: Bool[Tensor, "b h w"], world: World, *, tolerance: int, what: str) -> dict:
     r"""F1 of edges against Canny of the real images; a hit may lie ``tolerance`` pixels off."""
-    wanted = canny(scenes.images, settings=TOY)
+    wanted = canny(world.scenes.images, settings=world.edges)
     precision, recall = precision_and_recall(found, wanted, tolerance=tolerance)
     total = precision + recall
     return {
@@ -39,8 +38,8 @@ def edge_row(
         "protocol": {
             "name": f"edge-f1-{tolerance}px",
             "says": (
-                f"F1 of {what} against Canny (toy settings) of the real picture of the same "
-                f"layout, over all pixels; an edge counts as hit within {tolerance} pixels"
+                f"F1 of {what} against Canny of the real picture of the same layout, over all "
+                f"pixels; an edge counts as hit within {tolerance} pixels"
             ),
             "precision": precision,
             "recall": recall,
@@ -49,118 +48,124 @@ def edge_row(
     }
 
 
-def picture_rows(
-    pictures: Float[Tensor, "b 3 h w"], scenes: toy.Scenes, *, config: Config, trial: TrialSettings
-) -> list[dict]:
-    r"""Rows of one kind of picture of the held-out scenes; clamped to [-1, 1], as a file would be.
-
-    FID and KID on the judge's features, mIoU, accuracy and the IoU of the tiny classes as the judge
-    reads them, F1 of Canny edges.
-    """
-    pictures, judge = pictures.clamp(-1, 1), shipped(JUDGE)
-    examples = toy_examples(config, count=trial.scored, seed=HELD_OUT_SEED)
+def scores(pictures: Float[Tensor, "b 3 h w"], world: World, *, few: bool) -> list[dict]:
+    r"""Distances, mIoU, accuracy, and the IoU of the toy world's tiny classes."""
+    judge, scenes = shipped(world.judge), world.scenes
+    examples = map(Example, scenes.labels, scenes.instances, scenes.images, scenes.labels)
+    known = list(map(Made, pictures, examples))
     setup = Evaluation(
-        made=Counted(count=len(pictures), make=lambda: map(Made, pictures, examples)),
-        classes=config.model.classes,
+        made=Counted(count=len(known), make=lambda: iter(known)),
+        classes=len(world.names),
         segmenter=judge,
-        segmenter_name=JUDGE,
+        segmenter_name=world.judge,
         features=SegmenterFeatures(segmenter=judge),
-        features_name=JUDGE,
-        few=trial.scored < 100,
+        features_name=world.judge,
+        lite=lite_features() if world.lite else None,
+        few=few,
     )
-    rows = evaluate(setup, PROTOCOLS)
+    rows = evaluate(setup, world.protocols)
     (miou,) = [row for row in rows if row["metric"] == "miou"]
-    tiny = {name: miou["classes"][toy.CLASSES.index(name)] for name in toy.TINY}
-    for name, value in (tiny | {"tiny": sum(tiny.values()) / len(tiny)}).items():
-        rows.append({**miou, "metric": f"iou_{name}", "value": value})
-    edges = canny(pictures, settings=TOY)
-    what = "Canny (toy settings) of the picture"
-    return [*rows, edge_row(edges, scenes, tolerance=trial.tolerance, what=what)]
-
-
-def generator_rows(
-    generator: nn.Module, scenes: toy.Scenes, *, config: Config, trial: TrialSettings
-) -> Iterator[dict]:
-    r"""Rows of the first and the final image, and of the edge map where there is one."""
-    parts = zip(scenes.labels.split(8), scenes.instances.split(8), strict=True)
-    made = [synthesize(generator, labels, instances) for labels, instances in parts]
-    for modality in ("first", "final"):
-        pictures = torch.cat([getattr(part, modality).cpu() for part in made])
-        for row in picture_rows(pictures, scenes, config=config, trial=trial):
-            yield row | {"picture": modality}
-    if config.model.edge_branch:
-        found = torch.cat([part.edge.cpu().mean(1) for part in made]) > 0
-        what = "the edge map (above 0)"
-        yield edge_row(found, scenes, tolerance=trial.tolerance, what=what) | {"picture": "edge"}
-
-
-def held_out(config: Config, trial: TrialSettings) -> toy.Scenes:
-    r"""The scenes that are scored: none of them was learned from."""
-    size = {"height": config.model.height, "width": config.model.width}
-    return toy.scenes(trial.scored, seed=HELD_OUT_SEED, **size)
-
-
-def yardstick_rows(kind: str, *, config: Config, trial: TrialSettings) -> Iterator[dict]:
-    r"""What the metrics say of pictures that no network painted.
-
-    "real": the real pictures of the layouts; for the distances, real pictures of other scenes.
-    "flat": each pixel in the mean colour of its class, so nothing but the layout.
-    """
-    if kind not in YARDSTICKS:
-        raise GridError(f"no yardstick {kind!r}; a variant is one of {', '.join(YARDSTICKS)}")
-    scenes = held_out(config, trial)
-    others = toy.scenes(trial.scored, seed=OTHER_SEED)
-    if kind == "real":
-        own = picture_rows(scenes.images, scenes, config=config, trial=trial)
-        other = picture_rows(others.images, scenes, config=config, trial=trial)
-        rows = [far if far["metric"] in ("fid", "kid") else row for row, far in zip(own, other)]
-    else:
-        palette = torch.stack(
-            [
-                rearrange(others.images, "b c h w -> c b h w")[:, others.labels == index].mean(1)
-                for index in range(len(toy.CLASSES))
-            ]
-        )
-        flat = rearrange(palette[scenes.labels], "b h w c -> b c h w")
-        rows = picture_rows(flat, scenes, config=config, trial=trial)
-    for row in rows:
-        yield row | {"picture": "final"}
+    if set(toy.TINY) <= set(world.names):
+        tiny = {name: miou["classes"][world.names.index(name)] for name in toy.TINY}
+        for name, value in (tiny | {"tiny": sum(tiny.values()) / len(tiny)}).items():
+            rows.append({**miou, "metric": f"iou_{name}", "value": value})
+    return rows
 
 
 @torch.no_grad()
-def similarity_rows(*, config: Config) -> Iterator[dict]:
-    r"""The similarity loss of a batch that the shipped generator painted: exact, and estimated.
-
-    ``losses.similarity_pairs`` are drawn an image; None gives the exact value, which has no spread.
-    """
-    count, pairs = config.training.batch_size, config.losses.similarity_pairs
-    scenes = toy.scenes(count, seed=HELD_OUT_SEED, start=1000 * config.training.seed)
-    final = synthesize(shipped("toy"), scenes.labels, scenes.instances).final
-    probabilities = shipped("toy_segmenter")(final).softmax(dim=1)
-    exact = affinity_bce(probabilities, scenes.labels).item()
-    values = torch.full((ESTIMATES,), exact)
-    if pairs is not None:
-        dice = torch.Generator().manual_seed(config.training.seed)
-        estimate = {"pairs": pairs, "generator": dice}
-        for draw in range(ESTIMATES):
-            values[draw] = affinity_bce_sampled(probabilities, scenes.labels, **estimate).value
-    every = config.model.height**2 * config.model.width**2
-    protocol = {
-        "name": "similarity-of-shipped",
-        "says": (
-            f"similarity loss of {count} pictures by the shipped toy generator, from random pairs "
-            f"of pixels, {ESTIMATES} times anew; spread: standard deviation over exact value"
+def inside_rows(
+    pictures: Float[Tensor, "b 3 h w"], world: World, *, labels: Int[Tensor, "b h w"]
+) -> list[dict]:
+    r"""Edges inside regions as distributions, and how alike a class is across pictures."""
+    judge, real, classes = shipped(world.judge), world.scenes, len(world.names)
+    made, there = (
+        inner_edges(*pair, settings=world.edges)
+        for pair in ((pictures, labels), (real.images, real.labels))
+    )
+    extractor = SegmenterFeatures(segmenter=judge)
+    distance = fid(edge_features(made, extractor), edge_features(there, extractor))
+    gap = density_gap(
+        densities(made, labels, classes=classes), densities(there, real.labels, classes=classes)
+    )
+    alike = agreement(
+        class_means(pictures, labels, judge, classes=classes),
+        class_means(real.images, real.labels, judge, classes=classes),
+    )
+    inner = f"Canny's edges further than {MARGIN} pixels from another class"
+    found = {
+        "inner_edges": (
+            distance,
+            f"Frechet distance between {world.judge}'s features of maps of {inner}, of the "
+            f"pictures and of the real ones",
         ),
-        "share": 1.0 if pairs is None else pairs / every,
+        "edge_density": (
+            gap,
+            f"distance between the distributions over pictures of each class's share of {inner}, "
+            f"in the pictures and in the real ones; mean over classes",
+        ),
+        "agreement": (
+            alike,
+            f"cosine of {world.judge}'s features of one class in different pictures, less that of "
+            f"different classes; scaled as the real pictures' are",
+        ),
     }
-    for metric, value in (
-        ("similarity", values.double().mean().item()),
-        ("similarity_exact", exact),
-        ("similarity_spread", (values.double().std() / exact).item()),
-    ):
-        yield {"metric": metric, "value": value, "protocol": protocol, "picture": "final"}
+    return [
+        {
+            "metric": metric,
+            "value": value,
+            "protocol": {"name": metric.replace("_", "-"), "says": says, "images": len(pictures)},
+        }
+        for metric, (value, says) in found.items()
+    ]
 
 
-def boundary_maps(labels: Tensor) -> Float[Tensor, "b 3 h w"]:
-    r"""The layout's own boundaries as an edge target: all that the layout knows of edges."""
-    return repeat(layout_boundaries(labels).float() * 2 - 1, "b h w -> b 3 h w")
+@torch.no_grad()
+def small_rows(pictures: list[Float[Tensor, "b 3 h w"]], world: World) -> list[dict]:
+    r"""Recall of small objects by size, and its mean over the sizes, in pictures of ``small``."""
+    judge, found = shipped(world.judge), dict.fromkeys(SIZES, Recall())
+    for painted, scenes in zip(pictures, world.small, strict=True):
+        size = tuple(scenes.labels.shape[-2:])
+        read = torch.cat([read_classes(judge, some, size=size) for some in painted.split(64)])
+        counted = recalls(read, scenes.labels, scenes.instances, classes=world.small_classes)
+        found = {pixels: found[pixels] + counted[pixels] for pixels in SIZES}
+    names = ", ".join(world.names[index] for index in world.small_classes)
+    says = (
+        f"share of the objects of {{}} pixels ({names}) of which {world.judge} reads at least half "
+        f"as their class"
+    )
+    known = [one for one in found.values() if one.there]
+    rows = [
+        {
+            "metric": f"recall_{pixels}",
+            "value": one.share,
+            "protocol": {
+                "name": f"recall-{pixels}px",
+                "says": says.format(f"about {pixels}"),
+                "objects": one.there,
+            },
+        }
+        for pixels, one in found.items()
+        if one.there
+    ]
+    mean = sum(one.share for one in known) / len(known)
+    sizes = ", ".join(map(str, SIZES))
+    protocol = {"name": "recall-small", "says": f"mean over sizes of the {says.format(sizes)}"}
+    protocol["objects"] = sum(one.there for one in known)
+    return [*rows, {"metric": "recall_small", "value": mean, "protocol": protocol}]
+
+
+def picture_rows(
+    pictures: Float[Tensor, "b 3 h w"],
+    world: World,
+    *,
+    trial: TrialSettings,
+    labels: Int[Tensor, "b h w"] | None = None,
+) -> list[dict]:
+    r"""All rows of pictures of the scored scenes; of other ``labels`` only the distances hold."""
+    own = world.scenes.labels if labels is None else labels
+    edges = canny(pictures, settings=world.edges)
+    return [
+        *scores(pictures, world, few=trial.scored < 128),
+        edge_row(edges, world, tolerance=trial.tolerance, what="Canny of the picture"),
+        *inside_rows(pictures, world, labels=own),
+    ]

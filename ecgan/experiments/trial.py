@@ -2,27 +2,36 @@ r"""One run of a grid: train what its cell says, score it, and hand back rows (c
 
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 
+import numpy as np
 import torch
-from torch import nn
+from einops import rearrange, repeat
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor, nn
 
 from ecgan.config import Config
-from ecgan.data.source import RECALIBRATION_BATCHES
+from ecgan.data.source import Source
+from ecgan.data.toy import Scenes
+from ecgan.experiments.estimates import similarity_rows
 from ecgan.experiments.grid import Cell
-from ecgan.experiments.measures import (
-    boundary_maps,
-    generator_rows,
-    held_out,
-    similarity_rows,
-    yardstick_rows,
-)
-from ecgan.files.records import commit, versions
+from ecgan.experiments.painted import Painter, painted_rows, painter_of, yardstick_rows
+from ecgan.experiments.worlds import World, world_of
+from ecgan.files.pictures import as_png
+from ecgan.files.records import as_line, commit, versions
+from ecgan.files.whole import write_file
 from ecgan.method.batch import Batch
+from ecgan.method.edges import layout_boundaries
 from ecgan.method.layers import frozen
-from ecgan.training import History, Machine, Trainer, toy_batches, train
-from ecgan.training.average import recalibrate_batch_norm
+from ecgan.readers.lite import published_lite
+from ecgan.synthesis import to_bytes
+from ecgan.training import History, Machine, Trainer, train
+from ecgan.training.average import recalibrated
 from ecgan.weights.checkpoint import shipped
+
+SHARES = (0.25, 0.5)  # of the steps, after which a run is scored as well
+KEPT = (3, 9)  # the scored scenes whose pictures stay
 
 
 def shared(own: nn.Module, other: nn.Module) -> dict:
@@ -55,26 +64,77 @@ def start_alike(trainer: Trainer, *, base: Config) -> None:
     torch.manual_seed(seeded.training.seed)
 
 
-def batches_of(cell: Cell) -> Iterator[Batch]:
+def boundary_maps(labels: Int[Tensor, "b h w"]) -> Float[Tensor, "b 3 h w"]:
+    r"""The layout's own boundaries as an edge target: all that the layout knows of edges."""
+    return repeat(layout_boundaries(labels).float() * 2 - 1, "b h w -> b 3 h w")
+
+
+def batches_of(cell: Cell, source: Source) -> Iterator[list[Batch]]:
     r"""The training batches of a cell, with the edge targets that it asks for."""
-    trial = cell.plan.trial
-    for batch in toy_batches(cell.plan.config, device=trial.device):
-        if trial.edge_targets == "boundaries":
-            batch = batch._replace(edges=boundary_maps(batch.labels))
-        yield batch
+    for together in source.batches(0):
+        if cell.plan.trial.edge_targets == "boundaries":
+            together = [one._replace(edges=boundary_maps(one.labels)) for one in together]
+        yield together
 
 
-def train_cell(cell: Cell) -> tuple[Trainer, History]:
-    r"""Train one cell from the first weights that all variants of its seed share."""
-    config = cell.plan.config
-    machine = Machine(precision=config.training.precision, device=cell.plan.trial.device)
-    trainer = Trainer(config=config, segmenter=frozen(shipped("toy_segmenter")), machine=machine)
+@dataclass(kw_only=True)
+class Trial:
+    r"""What a run leaves: rows, and where something was trained, that and its pictures."""
+
+    rows: list[dict] = field(default_factory=list)
+    generator: nn.Module | None = None
+    history: History | None = None
+    kept: UInt8[np.ndarray, "h w 3"] | None = None
+
+    def write(self, path: str | Path) -> None:
+        r"""The pictures as PNG beside ``path``, then the rows into it: a file of rows is whole."""
+        path = Path(path)
+        if self.kept is not None:
+            write_file(path.with_suffix(".png"), as_png(self.kept))
+        write_file(path, "".join(map(as_line, self.rows)).encode())
+
+
+def kept_pictures(paint: Painter, world: World) -> UInt8[np.ndarray, "h w 3"]:
+    r"""The final images of the scenes :data:`KEPT`, side by side."""
+    scenes = Scenes(*(part[list(KEPT)] for part in world.scenes))
+    return to_bytes(rearrange(paint(scenes)["final"], "b c h w -> c h (b w)"))
+
+
+def trained(cell: Cell, world: World, data: str | Path | None) -> Trial:
+    r"""Train a cell from the first weights that all variants of its seed share, and score it.
+
+    After each of :data:`SHARES` of the steps the final images are scored as well, so that a reader
+    sees where the answers settle. Looking draws no random number, and changes nothing.
+    """
+    config, settings, found = cell.plan.config, cell.plan.trial, Trial()
+    machine = Machine(precision=config.training.precision, device=settings.device)
+    source = Source(config=config, machine=machine, data=data)
+    lite = config.losses.perceptual and config.losses.perceptual_features == "lite"
+    trainer = Trainer(
+        config=config,
+        segmenter=frozen(shipped(world.reader)),
+        perceptual=published_lite() if lite else None,
+        machine=machine,
+    )
     start_alike(trainer, base=cell.base)
-    history = train(trainer, batches_of(cell))
-    if trainer.average is not None:
-        some = (batch.semantics for batch, _ in zip(batches_of(cell), range(RECALIBRATION_BATCHES)))
-        recalibrate_batch_norm(trainer.trained, some)
-    return trainer, history
+    looks = {round(share * config.training.steps): share for share in SHARES}
+
+    def usable() -> nn.Module:
+        if trainer.average is None:
+            return trainer.generator
+        return recalibrated(trainer.trained, source.layouts())
+
+    def look(step: int, _: Trainer) -> None:
+        if step in looks and step < config.training.steps:
+            rows = painted_rows(painter_of(usable()), world, trial=settings, kinds=("final",))
+            found.rows += [row | {"share": looks[step]} for row in rows]
+
+    found.history = train(trainer, batches_of(cell, source), after_step=look)
+    found.generator = usable()
+    paint = painter_of(found.generator)
+    found.rows += [row | {"share": 1.0} for row in painted_rows(paint, world, trial=settings)]
+    found.kept = kept_pictures(paint, world)
+    return found
 
 
 def complete(rows: Iterable[dict], cell: Cell, *, seconds: float) -> list[dict]:
@@ -91,22 +151,22 @@ def complete(rows: Iterable[dict], cell: Cell, *, seconds: float) -> list[dict]:
         "threads": torch.get_num_threads(),
         "seconds": round(seconds, 1),
     }
-    return [row | facts for row in rows]
+    return [{"share": 1.0} | row | facts for row in rows]
 
 
-def run(cell: Cell) -> tuple[list[dict], Trainer | None, History | None]:
-    r"""The rows of a cell, and what was trained where something was.
+def run(cell: Cell, *, data: str | Path | None = None) -> Trial:
+    r"""Do what a cell says. ``data`` is the folder of photographs, for grids that need one.
 
     ``seconds`` in the rows is the processor's time for training and scoring together.
     """
-    start = time.process_time()
-    config, trial, trainer, history = cell.plan.config, cell.plan.trial, None, None
-    if cell.measure == "yardsticks":
-        rows = list(yardstick_rows(cell.variant, config=config, trial=trial))
-    elif cell.measure == "similarity":
-        rows = list(similarity_rows(config=config))
+    start, config, settings = time.process_time(), cell.plan.config, cell.plan.trial
+    if cell.measure == "similarity":
+        found = Trial(rows=list(similarity_rows(config=config)))
     else:
-        trainer, history = train_cell(cell)
-        scenes = held_out(config, trial)
-        rows = list(generator_rows(trainer.trained, scenes, config=config, trial=trial))
-    return complete(rows, cell, seconds=time.process_time() - start), trainer, history
+        world = world_of(config, settings, data)
+        if cell.measure == "yardsticks":
+            found = Trial(rows=list(yardstick_rows(cell.variant, world, trial=settings)))
+        else:
+            found = trained(cell, world, data)
+    found.rows = complete(found.rows, cell, seconds=time.process_time() - start)
+    return found

@@ -14,6 +14,7 @@ import ecgan
 from ecgan.errors import EcganError
 
 BLOCK = 1 << 16  # bytes
+ROWS = ":(exclude)experiments/results"
 PACKAGES = ("torch", "numpy", "einops", "accelerate", "torchmetrics")
 
 
@@ -35,7 +36,10 @@ def versions() -> dict[str, str]:
 
 @cache
 def commit() -> str:
-    r"""The commit of the package's code, with "+" where files differ; "unknown" outside git."""
+    r"""The commit of the package's code, with "+" where files differ; "unknown" outside git.
+
+    Rows that came since are no difference.
+    """
 
     def git(*words: str) -> str:
         command = ["git", "-C", str(Path(ecgan.__file__).parent), *words]
@@ -44,7 +48,9 @@ def commit() -> str:
     try:
         # Inside somebody else's repository, an environment's folder for instance, none is ours.
         git("ls-files", "--error-unmatch", "__init__.py")
-        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "--", ".") else "")
+        return git("rev-parse", "HEAD") + (
+            "+" if git("status", "--porcelain", "--", ".", ROWS) else ""
+        )
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
 

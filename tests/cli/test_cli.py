@@ -335,18 +335,30 @@ def test_train_says_what_is_missing(tmp_path, capsys):
 
 def test_make_toy_makes_what_is_asked_segmenters_first(monkeypatch, tmp_path, capsys):
     made = []
-    monkeypatch.setattr(toy_models, "make_segmenter", lambda name, folder: made.append(name))
     monkeypatch.setattr(
-        toy_models, "make_generator", lambda name, folder, steps: made.append((name, folder, steps))
+        toy_models, "make_segmenter", lambda name, folder: made.append(name) or name
+    )
+    monkeypatch.setattr(
+        toy_models,
+        "make_generator",
+        lambda name, folder, steps, run: made.append((name, folder, steps, run)) or name,
     )
     where = ["--out", str(tmp_path)]
     assert main(["make-toy", "toy", "toy_judge", "--steps", "5", *where]) == 0
-    assert made == ["toy_judge", ("toy", tmp_path, 5)]
+    assert made == ["toy_judge", ("toy", tmp_path, 5, None)]
     made.clear()
     assert main(["make-toy"]) == 0
     names = [one if isinstance(one, str) else one[0] for one in made]
     assert names[:2] == ["toy_segmenter", "toy_judge"]
     assert {"toy", "toy_without_transfer", "toy_without_contrastive"} <= set(names)
-    assert made[-1][1:] == (checkpoint.WEIGHTS, None)
+    assert made[-1][1:] == (checkpoint.WEIGHTS, None, None)
+    assert not any("128" in name for name in names), "the large ones take hours"
+    made.clear()
+    run = ["--run", str(tmp_path / "run")]
+    assert main(["make-toy", "toy_128", "toy_judge_128", *where, *run]) == 0
+    assert made == ["toy_judge_128", ("toy_128", tmp_path, None, tmp_path / "run")]
     capsys.readouterr()
+    assert "--run is for one generator; 2 are" in fails(
+        capsys, "make-toy", "toy", "toy_128", *where, *run
+    )
     assert "no toy model 'toys'; there are toy_segmenter" in fails(capsys, "make-toy", "toys")

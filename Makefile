@@ -7,6 +7,7 @@
 # make slides      every figure of the chapters as a slide of 16:9, in _build/slides
 # make print       the whole book as one PDF, in _build/print
 # make repository  URL=https://github.com/OWNER/NAME writes the public address everywhere
+# make release     source archive and wheel in dist/, checked, and tried in an empty environment
 # make lock        write requirements.lock anew from the bounds in pyproject.toml
 # make clean       remove the built book and the caches; the environment .venv stays
 
@@ -22,7 +23,7 @@ WORKERS ?= 2
 JOBS ?= 2
 
 .DEFAULT_GOAL := book
-.PHONY: book test check experiments bench notebooks slides print repository lock clean environment
+.PHONY: book test check experiments bench notebooks slides print repository release lock clean environment
 .PHONY: check-python
 
 book: $(READY)
@@ -54,6 +55,10 @@ print: book
 repository: $(READY)
 	$(BIN)/python -m book.tools.repository "$(URL)"
 
+release: $(READY)
+	$(BIN)/python $(PIP_INSTALL) --editable ".[release]"
+	$(BIN)/python -m book.tools.release
+
 environment: $(READY)
 
 check-python:
@@ -75,5 +80,5 @@ lock: | check-python
 	mv build/requirements.lock requirements.lock
 
 clean:
-	rm -rf _build build .pytest_cache .ruff_cache
+	rm -rf _build build dist .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -not -path './$(ENVIRONMENT)/*' -prune -exec rm -rf {} +

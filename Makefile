@@ -10,6 +10,7 @@
 # make slides      every figure of the chapters as a slide of 16:9, in _build/slides
 # make print       the whole book as one PDF, in _build/print
 # make repository  URL=https://github.com/OWNER/NAME writes the public address everywhere
+# make release     source archive and wheel in dist/, checked, and tried in an empty environment
 # make lock        write requirements.lock anew from the bounds in pyproject.toml
 # make clean       remove the built book and the caches; the environment .venv stays
 
@@ -30,8 +31,8 @@ WATCHED := PYTHONPATH=.:tests OMP_NUM_THREADS=1 ECGAN_QUIET=1 $(BIN)/python -m
 GRID ?= grid
 
 .DEFAULT_GOAL := book
-.PHONY: book test check experiments bench notebooks slides print repository lock clean environment
-.PHONY: check-python fuzz kill
+.PHONY: book test check fuzz kill experiments bench notebooks slides print repository release lock
+.PHONY: clean environment check-python
 
 book: $(READY)
 	$(BIN)/python -m book.tools.build
@@ -69,6 +70,10 @@ print: book
 repository: $(READY)
 	$(BIN)/python -m book.tools.repository "$(URL)"
 
+release: $(READY)
+	$(BIN)/python $(PIP_INSTALL) --editable ".[release]"
+	$(BIN)/python -m book.tools.release
+
 environment: $(READY)
 
 check-python:
@@ -90,5 +95,5 @@ lock: | check-python
 	mv build/requirements.lock requirements.lock
 
 clean:
-	rm -rf _build build .pytest_cache .ruff_cache
+	rm -rf _build build dist .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -not -path './$(ENVIRONMENT)/*' -prune -exec rm -rf {} +

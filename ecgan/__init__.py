@@ -7,7 +7,7 @@ What most people want stands here, imported when it is asked for:
 
 from ecgan.lazy import face
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 FACE = {
     "Config": "ecgan.config",
     "ModelConfig": "ecgan.config",

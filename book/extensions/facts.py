@@ -19,7 +19,7 @@ PACKAGES = ("ecgan", "torch", "numpy", "einops", "jaxtyping", "matplotlib", "sea
 PACKAGES += ("scikit-image", "scipy", "safetensors", "papermill", "jupyter-book", "Sphinx")
 TIME = re.compile(r"\*\*Time:?\*\*:? (\d+) minutes to read.*?about (\d+) seconds to run", re.DOTALL)
 NEEDS = re.compile(r"\*\*You should know\*\* (.*?)\*\*Time", re.DOTALL)
-LINK = re.compile(r"\((\d\d_\w+\.ipynb)\)")
+LINK = re.compile(r"\((\d\d\w?_\w+\.ipynb)\)")
 
 
 def git(*arguments: str) -> str:
@@ -71,13 +71,18 @@ def chapters() -> list[dict]:
     return found
 
 
+def _number(file: str) -> str:
+    r"""What a chapter's file begins with, such as "03", or "00b" of the primer."""
+    return file.split("_", 1)[0]
+
+
 def needs_table() -> str:
     r"""A table of what each chapter needs."""
     lines = ["| chapter | builds on | read, min | run, s | checked exercises |"]
     lines.append("| --- | --- | ---: | ---: | ---: |")
     for chapter in (all_of_them := chapters()):
-        number = chapter["file"][:2]
-        needs = ", ".join(f"[{name[:2]}](../../notebooks/{name})" for name in chapter["needs"])
+        number = _number(chapter["file"])
+        needs = ", ".join(f"[{_number(name)}](../../notebooks/{name})" for name in chapter["needs"])
         title = f"[{number} {chapter['title']}](../../notebooks/{chapter['file']})"
         lines.append(
             f"| {title} | {needs or '–'} | "

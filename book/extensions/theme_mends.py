@@ -3,7 +3,9 @@ r"""A Sphinx extension: what the theme and its helpers get wrong for a reader.
 Icons come from a web font, but the theme loads all of Font Awesome a second time, as a script of
 1.5 MB. Each page loads the index of the search, which only the page of the search uses. Pictures
 store three bytes a pixel where one does. A bibliography is announced as a list whose entries are no
-list items. And a formula wider than a phone cannot be scrolled by keyboard.
+list items. The table of run times shows ticks that only an emoji font has. The settings of Thebe
+are declared twice, which is an error. And a formula wider than a
+phone cannot be scrolled by keyboard.
 """
 
 import re
@@ -14,6 +16,8 @@ from sphinx.application import Sphinx
 
 ICONS = Path("_static") / "scripts" / "fontawesome.js"
 INDEX = re.compile(r'<script src="[^"]*searchindex\.js"></script>')
+THEBE = re.compile(r"(<script>const THEBE_JS_URL.*?</script>)(.*)\1", re.DOTALL)
+TICKS = {"✅": "ran", "❌": "failed"}
 
 REACH = """const reachFormulas = () => {
   for (const formula of document.querySelectorAll("mjx-container[display]")) {
@@ -26,10 +30,13 @@ addEventListener("resize", reachFormulas);
 """
 
 
-def name_entries(app: Sphinx, page: str, template: str, context: dict, doctree) -> None:
-    r"""Let each entry of a bibliography be an item of its list."""
+def mend(app: Sphinx, page: str, template: str, context: dict, doctree) -> None:
+    r"""Let each entry of a bibliography be an item of its list, and ticks be words."""
     if "body" in context:
-        context["body"] = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
+        body = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
+        for tick, word in TICKS.items():
+            body = body.replace(tick, word)
+        context["body"] = body
 
 
 def lighten(app: Sphinx, exception: Exception | None) -> None:
@@ -43,7 +50,7 @@ def lighten(app: Sphinx, exception: Exception | None) -> None:
     (folder / ICONS).write_text("// The icons come from the web font.\n")
     for page in folder.rglob("*.html"):
         if page.name != "search.html":
-            page.write_text(INDEX.sub("", page.read_text()))
+            page.write_text(THEBE.sub(r"\1\2", INDEX.sub("", page.read_text())))
     for picture in (folder / "_images").glob("*.png"):
         with Image.open(picture) as image:
             flat = image.convert("RGB")
@@ -55,6 +62,7 @@ def lighten(app: Sphinx, exception: Exception | None) -> None:
 def setup(app: Sphinx) -> dict[str, bool]:
     r"""Register with Sphinx."""
     app.add_js_file(None, body=REACH)
-    app.connect("html-page-context", name_entries)
+    app.add_js_file("fit_tables.js")
+    app.connect("html-page-context", mend)
     app.connect("build-finished", lighten)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

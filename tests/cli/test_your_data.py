@@ -30,7 +30,7 @@ def commands() -> list[list[str]]:
     r"""The page's calls of ecgan, in order."""
     text = (ROOT / "book" / "pages" / "your_data.md").read_text()
     blocks = re.findall(r"^```bash\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    lines = [line for block in blocks for line in block.splitlines()]
+    lines = [line for block in blocks for line in block.replace("\\\n", "").splitlines()]
     return [shlex.split(line)[1:] for line in lines if line.startswith("ecgan ")]
 
 

@@ -310,7 +310,19 @@ def test_evaluate_the_toy_world(tmp_path, capsys, tiny_generator):
     assert [row["metric"] for row in rows] == ["kid", "miou", "accuracy"]
     assert rows[0]["data"] == "toy world"
     assert rows[0]["protocol"]["features"] == "means of toy_judge's maps"
+    assert {row["painter"] for row in rows} == {"final"}
     assert "8 images for 64 features" in fails(capsys, *arguments[:-2], "fid-validation")
+
+
+def test_evaluate_beside_other_painters(tmp_path, capsys, tiny_generator):
+    out = tmp_path / "rows.jsonl"
+    arguments = ["evaluate", "--model", tiny_generator, "--images", 4, "--out", out]
+    arguments += ["--protocols", "miou-native", "--yardsticks"]
+    assert main([str(argument) for argument in arguments]) == 0
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    painters = ["final", "first", "real", "flat"]
+    assert [row["painter"] for row in rows if row["metric"] == "miou"] == painters
+    assert re.search(r"^real +miou +0\.\d+  miou-native", capsys.readouterr().out, re.MULTILINE)
 
 
 def test_evaluate_says_what_is_missing(tmp_path, capsys, tiny_generator, monkeypatch):

@@ -101,9 +101,11 @@ def test_what_the_readme_shows_runs(tmp_path, root, monkeypatch):
     for command in commands[:2]:
         assert main(command) == 0
     assert len(list((tmp_path / "pictures").glob("*_final.png"))) == 4
-    (tmp_path / "shown.py").write_text(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1])
-    runpy.run_path("shown.py")
+    for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        (tmp_path / "shown.py").write_text(block)
+        runpy.run_path("shown.py")
     assert Image.open("street.png").size == (64, 64)
+    assert Image.open("city.png").size == (384, 256)
 
 
 def test_doctor_sample(tmp_path, capsys):

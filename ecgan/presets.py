@@ -45,10 +45,10 @@ PRESETS: dict[str, Config] = {
             contrast=ContrastConfig(per_class=32, dim=32),
         ),
         training=TrainingConfig(
-            steps=10000,
+            steps=4000,
             generator_rate=4e-4,
             discriminator_rate=4e-4,
-            constant=0.3,
+            constant=0.4,
             ema=0.998,
         ),
     ),

@@ -1,23 +1,41 @@
-r"""Draws `static/overview.png`: a held-out layout and what the toy generator makes of it."""
+r"""Draws the first pictures of README and book, from the shipped networks.
+
+`static/city.png`: the plan of a city, and the photograph painted from it. `static/overview.png`: a
+held-out street of the toy world, and all that the generator makes of it.
+"""
+
+import torch
+from matplotlib.figure import Figure
 
 from book import BOOK
-from ecgan.data import toy
+from ecgan.data import plans, toy
 from ecgan.synthesis import synthesize
-from ecgan.teaching.figures import layout_rgb, strip, to_rgb, use_style
+from ecgan.teaching.figures import layout_rgb, strip, use_style
 from ecgan.weights.checkpoint import shipped
 
-PICTURE = BOOK / "static" / "overview.png"
-SCENE = 9
+STATIC = BOOK / "static"
+SCENE, CITY = 9, 25
+
+
+def street() -> Figure:
+    r"""A held-out layout, its edge map, the first and the final image."""
+    labels = toy.scenes(1, seed=1, start=SCENE).labels
+    made = synthesize(shipped("toy"), labels)
+    pictures = [layout_rgb(labels)[0], made.edge[0], made.first[0], made.final[0]]
+    return strip(pictures, ["layout", "edge map", "first image", "final image"])
+
+
+def city() -> Figure:
+    r"""A plan larger than any picture of the training, and what is painted from it."""
+    labels = torch.from_numpy(plans.plan(256, 384, seed=CITY)).long()
+    final = synthesize(shipped("aerial"), labels).final[0]
+    return strip([layout_rgb(labels, plans.PALETTE), final], ["plan", "painted"], smooth=True)
 
 
 def main() -> None:
     use_style()
-    labels = toy.scenes(1, seed=1, start=SCENE).labels
-    made = synthesize(shipped("toy"), labels)
-    pictures = [to_rgb(picture)[0] for picture in (made.edge, made.first, made.final)]
-    titles = ["layout", "edge map", "first image", "final image"]
-    figure = strip([layout_rgb(labels)[0], *pictures], titles)
-    figure.savefig(PICTURE, dpi=150)
+    street().savefig(STATIC / "overview.png", dpi=150)
+    city().savefig(STATIC / "city.png", dpi=200)
 
 
 if __name__ == "__main__":

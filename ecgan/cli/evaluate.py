@@ -16,6 +16,7 @@ def evaluate(
     protocols: tuple[str, ...] = (),
     images: int | None = None,
     few: bool = False,
+    yardsticks: bool = False,
     cpu: bool = False,
     out: Annotated[Path | None, arg(aliases=["-o"])] = None,
 ) -> None:
@@ -33,6 +34,9 @@ def evaluate(
             extra [lite] and are not to be called FID; the usual three unless given.
         images: Score only so many.
         few: Allow a Frechet distance on no more images than features.
+        yardsticks: Score other pictures as well, under the same protocols: the first images, the
+            real pictures of the layouts, as many of the training part, and the layouts in each
+            class's mean colour.
         cpu: Stay off a GPU.
         out: A file of JSON lines to which the rows are added.
     """
@@ -48,6 +52,7 @@ def evaluate(
         protocols=protocols,
         images=images,
         few=few,
+        yardsticks=yardsticks,
         cpu=cpu,
     )
     print(as_table(rows))

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence, Sized
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.util import find_spec
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -86,16 +86,20 @@ class Made(NamedTuple):
 
 
 def paint(
-    generator: Generator, scenes: Counted[Example], *, batch_size: int = AT_ONCE
+    generator: Generator,
+    scenes: Counted[Example],
+    *,
+    modality: Literal["first", "final"] = "final",
+    batch_size: int = AT_ONCE,
 ) -> Counted[Made]:
-    r"""The generator's final images of scenes, made when they are asked for."""
+    r"""The generator's pictures of scenes, clamped as in a file, made when they are asked for."""
 
     def make() -> Iterator[Made]:
         for group in _groups(scenes, batch_size):
             labels = torch.stack([scene.labels for scene in group])
             instances = torch.stack([scene.instances for scene in group])
-            finals = synthesize(generator, labels, instances).final.float()
-            yield from map(Made, finals, group)
+            pictures = getattr(synthesize(generator, labels, instances), modality)
+            yield from map(Made, pictures.float().clamp(-1, 1), group)
 
     return Counted(count=len(scenes), make=make)
 

@@ -2,6 +2,7 @@ r"""A model by its name to rows of scores; its data, judge and features are foun
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -10,9 +11,10 @@ from ecgan.config import Config, DataConfig
 from ecgan.data.examples import Counted, Example, folder_examples, pictures, toy_examples
 from ecgan.data.folders.scenes import find_convention
 from ecgan.data.source import HELD_OUT_SEED
-from ecgan.evaluation.evaluate import Evaluation, evaluate, paint
+from ecgan.evaluation.evaluate import Evaluation, paint
 from ecgan.evaluation.metrics import Extractor, SegmenterFeatures
 from ecgan.evaluation.protocols import Distance, EvaluationError, protocol
+from ecgan.evaluation.yardsticks import beside, compare
 from ecgan.method.generator import Generator
 from ecgan.readers.lite import lite_features
 from ecgan.weights.checkpoint import notes
@@ -34,11 +36,11 @@ def facts_of(model: str, generator: Generator) -> dict:
     return {"config": config, "seed": seed, "checkpoint": model}
 
 
-def toy_scenes(generator: Generator, count: int) -> tuple[Counted[Example], Counted]:
-    r"""Held-out scenes, and as many pictures of the training scenes."""
+def toy_scenes(generator: Generator, count: int) -> tuple[Counted[Example], Counted[Example]]:
+    r"""Held-out scenes, and as many training scenes."""
     config = Config(model=generator.config, data=DataConfig(name="toy"))
     held_out = toy_examples(config, count=count, seed=HELD_OUT_SEED)
-    return held_out, pictures(toy_examples(config, count=count, seed=0))
+    return held_out, toy_examples(config, count=count, seed=0)
 
 
 def pictures_of(model: str) -> DataConfig:
@@ -52,17 +54,16 @@ def folder_scenes(
     data: Path,
     training_data: Path | None,
     count: int | None,
+    *,
     cut: DataConfig,
-) -> tuple[Counted[Example], Counted | None]:
-    r"""A folder's validation part; pictures of its training part, or of another folder."""
+) -> tuple[Counted[Example], Counted[Example] | None]:
+    r"""The scenes of a folder's validation part; of its training part, or of another folder."""
     config = Config(model=generator.config, data=cut)
     if training_data is None and "{split}" in find_convention(data).images.folder:
         training_data = data
     training = None
     if training_data is not None:
-        training = pictures(
-            folder_examples(training_data, config=config, split="train", count=count)
-        )
+        training = folder_examples(training_data, config=config, split="train", count=count)
     return folder_examples(data, config=config, count=count), training
 
 
@@ -76,12 +77,14 @@ def evaluate_model(
     protocols: Sequence[str] = (),
     images: int | None = None,
     few: bool = False,
+    yardsticks: bool = False,
     cpu: bool = False,
 ) -> list[dict]:
     r"""Rows of scores of ``model``: a shipped one's name, a .safetensors file, or a run's folder.
 
     Without ``data`` the toy world's held-out scenes are scored, with the toy judge. ``features``
-    is "inception", the default for photographs, or "judge".
+    is "inception", the default for photographs, or "judge". With ``yardsticks`` rows of other
+    painters follow; every row says whose pictures were scored, the model's unless otherwise said.
     """
     if images is not None and images < 1:
         raise EvaluationError(f"images is {images}; score at least 1, or all, without images=...")
@@ -89,11 +92,12 @@ def evaluate_model(
     generator = find_generator(model)
     device = "cuda" if torch.cuda.is_available() and not cpu else "cpu"
     if data is None:
-        judge, features = judge or "toy_judge", features or JUDGE
-        scenes, training = toy_scenes(generator, images or TOY_IMAGES)
+        judge, features, images = judge or "toy_judge", features or JUDGE, images or TOY_IMAGES
+        find = partial(toy_scenes, generator)
     else:
         cut = pictures_of(model)
-        scenes, training = folder_scenes(generator, data, training_data, images, cut)
+        find = partial(folder_scenes, generator, data, training_data, cut=cut)
+    scenes, training = find(images)
     features = features or INCEPTION
     if features not in (INCEPTION, JUDGE) or (features == JUDGE and judge is None):
         raise EvaluationError(
@@ -108,21 +112,22 @@ def evaluate_model(
         segmenter = find_segmenter(judge, classes=generator.config.classes).to(device)
     if "chosen" in wanted:
         extractor = _extractor(features, segmenter).to(device)
-    return evaluate(
-        Evaluation(
-            made=paint(generator.to(device), scenes),
-            classes=generator.config.classes,
-            training=training,
-            segmenter=segmenter,
-            segmenter_name=judge or "",
-            features=extractor,
-            features_name=INCEPTION_NAME if features == INCEPTION else f"means of {judge}'s maps",
-            lite=lite_features().to(device) if "lite" in wanted else None,
-            few=few,
-        ),
-        tuple(chosen),
-        facts=facts_of(model, generator) | {"data": str(data or "toy world")},
+    setup = Evaluation(
+        made=paint(generator.to(device), scenes),
+        classes=generator.config.classes,
+        training=None if training is None else pictures(training),
+        segmenter=segmenter,
+        segmenter_name=judge or "",
+        features=extractor,
+        features_name=INCEPTION_NAME if features == INCEPTION else f"means of {judge}'s maps",
+        lite=lite_features().to(device) if "lite" in wanted else None,
+        few=few,
     )
+    facts = facts_of(model, generator) | {"data": str(data or "toy world")}
+    painters = {"final": setup.made}
+    if yardsticks:
+        painters |= beside(generator, scenes, find(len(scenes))[1])
+    return compare(setup, tuple(chosen), painters, facts=facts)
 
 
 def _extractor(features: str, segmenter: torch.nn.Module | None) -> Extractor:
@@ -134,9 +139,9 @@ def _extractor(features: str, segmenter: torch.nn.Module | None) -> Extractor:
 
 
 def as_table(rows: Sequence[dict]) -> str:
-    r"""The rows for reading: metric, value, protocol."""
+    r"""The rows for reading: painter, metric, value, protocol."""
     lines = [
-        f"{row['metric']:9s} {row['value']:10.4f}  {row['protocol']['name']}: "
+        f"{row['painter']:9s} {row['metric']:9s} {row['value']:10.4f}  {row['protocol']['name']}: "
         f"{row['protocol']['says']}"
         for row in rows
     ]

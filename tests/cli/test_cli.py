@@ -101,9 +101,11 @@ def test_what_the_readme_shows_runs(tmp_path, root, monkeypatch):
     for command in commands[:2]:
         assert main(command) == 0
     assert len(list((tmp_path / "pictures").glob("*_final.png"))) == 4
-    (tmp_path / "shown.py").write_text(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1])
-    runpy.run_path("shown.py")
+    for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        (tmp_path / "shown.py").write_text(block)
+        runpy.run_path("shown.py")
     assert Image.open("street.png").size == (64, 64)
+    assert Image.open("city.png").size == (384, 256)
 
 
 def test_doctor_sample(tmp_path, capsys):
@@ -310,7 +312,19 @@ def test_evaluate_the_toy_world(tmp_path, capsys, tiny_generator):
     assert [row["metric"] for row in rows] == ["kid", "miou", "accuracy"]
     assert rows[0]["data"] == "toy world"
     assert rows[0]["protocol"]["features"] == "means of toy_judge's maps"
+    assert {row["painter"] for row in rows} == {"final"}
     assert "8 images for 64 features" in fails(capsys, *arguments[:-2], "fid-validation")
+
+
+def test_evaluate_beside_other_painters(tmp_path, capsys, tiny_generator):
+    out = tmp_path / "rows.jsonl"
+    arguments = ["evaluate", "--model", tiny_generator, "--images", 4, "--out", out]
+    arguments += ["--protocols", "miou-native", "--yardsticks"]
+    assert main([str(argument) for argument in arguments]) == 0
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    painters = ["final", "first", "real", "flat"]
+    assert [row["painter"] for row in rows if row["metric"] == "miou"] == painters
+    assert re.search(r"^real +miou +0\.\d+  miou-native", capsys.readouterr().out, re.MULTILINE)
 
 
 def test_evaluate_says_what_is_missing(tmp_path, capsys, tiny_generator, monkeypatch):

@@ -243,9 +243,12 @@ def test_exercises_that_teachers_are_told_of_exist() -> None:
     assert len(told) > 3
 
 
+LARGE = {"aerial.safetensors": 11e6}  # the one network that was trained on photographs
+
+
 def test_no_file_is_large() -> None:
     for path in tracked():
-        assert path.stat().st_size <= 5e6, path.name
+        assert path.stat().st_size <= LARGE.get(path.name, 5e6), path.name
 
 
 def test_ruff_finds_nothing() -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ecgan.data import toy
+from ecgan.data import plans, toy
 from ecgan.teaching import figures
 
 # What each kind of eye sees of linear RGB: Machado, Oliveira and Fernandes (2009), full severity.
@@ -76,6 +76,7 @@ def nearest(colours: np.ndarray, vision: str) -> float:
 @pytest.mark.parametrize("vision", VISION)
 def test_colours_differ_for_every_kind_of_vision(vision: str) -> None:
     assert nearest(toy.PALETTE, vision) > 25
+    assert nearest(plans.PALETTE, vision) > 25
     cycle = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in figures.CYCLE])
     assert nearest(cycle, vision) > 12
 

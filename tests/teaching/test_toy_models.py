@@ -38,8 +38,10 @@ KINDS = {
     "toy_judge": DilatedJudge,
     "toy_discriminator": Discriminator,
     "toy_projection": ProjectionHead,
+    "aerial": Generator,
     "aerial_segmenter": UNet,
     "toy_segmenter_128": UNet,
+    "aerial_judge": DilatedJudge,
 }
 # Large models that are made by hours of training: they ship once they are made.
 LATER = {"toy_128": Generator, "toy_judge_128": DilatedJudge}
@@ -124,6 +126,7 @@ def flat_colours(scenes: toy.Scenes) -> torch.Tensor:
 
 def test_what_ships_stays_small():
     assert size("toy", "toy_segmenter") <= 10 * MEGABYTE
+    assert size("aerial", "aerial_segmenter", "aerial_judge") <= 12 * MEGABYTE
     assert size(*(path.stem for path in WEIGHTS.glob("*.safetensors"))) <= 40 * MEGABYTE
 
 

@@ -10,7 +10,18 @@ import pytest
 pytest.importorskip("onnxruntime", reason="the painter's network needs onnx: pip install .[onnx]")
 
 from book.tools import npm, paint_assets
+from book.tools.paint_worlds import WORLDS, World
 from support.asked import may_install
+
+
+def no_networks(world: World, folder: Path) -> None:
+    for name in world.networks:
+        (folder / name).write_bytes(b"")
+
+
+def no_runtime(folder: Path) -> None:
+    for name in chain(*paint_assets.RUNTIMES.values()):
+        (folder / name).write_bytes(b"0" * 10**6)
 
 
 def test_without_the_runtime_the_build_goes_on(tmp_path: Path, monkeypatch, capsys) -> None:
@@ -18,23 +29,33 @@ def test_without_the_runtime_the_build_goes_on(tmp_path: Path, monkeypatch, caps
         raise OSError("no network")
 
     monkeypatch.setattr(paint_assets, "GENERATED", tmp_path / "generated")
-    monkeypatch.setattr(paint_assets, "export_networks", lambda folder: None)
+    monkeypatch.setattr(paint_assets, "export_networks", no_networks)
     monkeypatch.setattr(paint_assets, "fetch_runtime", refused)
     assert not paint_assets.prepare()
     assert "stays a still picture: no network. With" in capsys.readouterr().err
-    world = tmp_path / "generated" / "world.json"
-    assert json.loads(world.read_text())["runtime"] is False
-    monkeypatch.setattr(paint_assets, "fetch_runtime", lambda folder: None)
+    files = [tmp_path / "generated" / f"{world.name}.json" for world in WORLDS]
+    assert [json.loads(file.read_text())["runtime"] for file in files] == [False, False]
+    monkeypatch.setattr(paint_assets, "fetch_runtime", no_runtime)
     assert paint_assets.prepare()
-    assert json.loads(world.read_text())["runtime"] == {
-        name: list(files) for name, files in paint_assets.RUNTIMES.items()
-    }
+    for told in (json.loads(file.read_text()) for file in files):
+        assert told["runtime"] == {name: list(f) for name, f in paint_assets.RUNTIMES.items()}
+        assert told["megabytes"] == 2
+
+
+@pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.name)
+def test_the_first_start_has_every_class(world: World) -> None:
+    model = world.model
+    assert len(world.classes) == len(world.colours) == model.classes
+    assert set(world.labels(world.starts[0]).unique().tolist()) == set(range(model.classes))
+    assert len(world.starts) == len(set(world.starts)) == 12
+    assert world.order[:12] == list(world.starts)
+    assert len(world.order) == len(set(world.order)) > world.scenes - 1
 
 
 def test_without_pip_and_npm_it_is_a_still_picture_too(tmp_path: Path, monkeypatch, capsys) -> None:
     monkeypatch.setattr(paint_assets, "GENERATED", tmp_path / "generated")
     monkeypatch.setattr(npm, "FOLDER", tmp_path / "npm")
-    monkeypatch.setattr(paint_assets, "export_networks", lambda folder: None)
+    monkeypatch.setattr(paint_assets, "export_networks", no_networks)
     monkeypatch.setattr(npm, "NODE", "a-package-that-cannot-exist==0")
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("PIP_NO_INDEX", "1")

@@ -32,7 +32,7 @@ export function board(host, state) {
     brush.setAttribute("r", Math.max(size / 2, 0.7));
   };
 
-  const kind = () => (state.tools.tool === "erase" ? 0 : state.tools.kind);
+  const kind = () => (state.tools.tool === "erase" ? world.ground : state.tools.kind);
 
   const press = () => {
     state.begin();
@@ -81,7 +81,7 @@ export function board(host, state) {
         x: clamp(at.x + leap * step[0], world.width),
         y: clamp(at.y + leap * step[1], world.height),
       });
-      const { name } = world.classes[state.layout[at.y * world.width + at.x]];
+      const name = world.classes[state.layout[at.y * world.width + at.x]]?.name ?? "don't care";
       where.textContent = `column ${at.x + 1}, row ${at.y + 1}: ${name}`;
     } else if (event.key === " ") {
       if (!event.repeat && !drawing) press();

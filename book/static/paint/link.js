@@ -1,5 +1,10 @@
 // A scene as text: in the address of the page, and in the list of scenes.
 
+import { IGNORE } from "./labels.js";
+
+export const WORLDS = { street: "Street", city: "City from above" };
+const FIRST = "street"; // where an address names none
+
 export class LinkError extends Error {}
 
 async function through(bytes, stream) {
@@ -13,7 +18,7 @@ export async function pack(layout) {
   return text.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }
 
-export async function unpack(text, { height, width, classes }) {
+export async function unpack(text, { height, width, classes, dontCare }) {
   let layout;
   try {
     const packed = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
@@ -25,18 +30,36 @@ export async function unpack(text, { height, width, classes }) {
   if (layout.length !== height * width) {
     throw new LinkError("This link is broken: its pixels do not fill the layout.");
   }
-  const stranger = layout.find((kind) => kind >= classes.length);
+  const stranger = layout.find(
+    (kind) => kind >= classes.length && !(dontCare && kind === IGNORE),
+  );
   if (stranger !== undefined) {
     throw new LinkError(`This link holds class ${stranger}; there are 0 to ${classes.length - 1}.`);
   }
   return layout;
 }
 
-// The scene and the switches as the part of an address behind "#".
+// World, scene and switches as the part of an address behind "#".
 export async function write({ world, layout, switches }) {
   const off = ["transfer", "gates"].filter((name) => !switches[name]);
-  const parts = [`layout=${world.width}x${world.height}.${await pack(layout)}`];
-  return `#${[...parts, ...off.map((name) => `${name}=off`)].join("&")}`;
+  const parts = [
+    ...(world.name === FIRST ? [] : [`world=${world.name}`]),
+    `layout=${world.width}x${world.height}.${await pack(layout)}`,
+    ...off.map((name) => `${name}=off`),
+  ];
+  return `#${parts.join("&")}`;
+}
+
+// The world that such an address names; null where it says nothing to the painter.
+export function worldOf(hash) {
+  const said = new URLSearchParams(hash.slice(1));
+  if (!said.has("layout") && !said.has("world")) return null;
+  const name = said.get("world") ?? FIRST;
+  if (!(name in WORLDS)) {
+    const there = Object.keys(WORLDS).join(" and ");
+    throw new LinkError(`This link names a world "${name}"; there are ${there}.`);
+  }
+  return name;
 }
 
 // What such an address says; null where it holds no scene.

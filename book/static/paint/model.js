@@ -12,7 +12,7 @@ export class Model {
   // `said(findings, job)` for what is found in the newest; `failed(sentence)`.
   constructor(world, folder, { ready, made, said, failed }) {
     this.#worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
-    this.#worker.addEventListener("error", ({ message }) => failed(message ?? "no worker"));
+    this.#worker.addEventListener("error", ({ message }) => failed({ reason: message ?? "no worker" }));
     this.#worker.addEventListener("message", ({ data }) => {
       if (data.failed) return failed(data.failed);
       if (data.ready) {
@@ -28,10 +28,19 @@ export class Model {
     this.#worker.postMessage({ world, folder });
   }
 
+  // Whether the newest layout's picture is there or in the making.
+  get isNewest() {
+    return this.#waiting === null;
+  }
+
   // Strokes that came while a picture was made are skipped, all but the newest.
   paint(job) {
     this.#waiting = job;
     this.#next();
+  }
+
+  end() {
+    this.#worker.terminate();
   }
 
   #next() {

@@ -11,18 +11,26 @@ export function smallObjects(layout, world) {
     if (!world.tiny.includes(kind) || seen.has(i)) return;
     const pixels = [...region(layout, world, i, { diagonal: true })];
     pixels.forEach((pixel) => seen.add(pixel));
+    if (pixels.length > world.largest) return;
     objects.push({ kind, pixels, ...circle(pixels, world) });
   });
   return objects;
 }
 
-function circle(pixels, { width }) {
+// Around all the pixels, and always within the picture, so that it is seen.
+function circle(pixels, { height, width }) {
   const columns = pixels.map((i) => i % width);
   const rows = pixels.map((i) => Math.floor(i / width));
   const [left, right] = [Math.min(...columns), Math.max(...columns)];
   const [top, bottom] = [Math.min(...rows), Math.max(...rows)];
-  const radius = Math.hypot(right - left + 1, bottom - top + 1) / 2 + 1;
-  return { x: (left + right + 1) / 2, y: (top + bottom + 1) / 2, radius };
+  const around = Math.hypot(right - left + 1, bottom - top + 1) / 2 + 1;
+  const radius = Math.min(around, Math.min(height, width) / 2 - 1);
+  const inside = (middle, size) => Math.min(Math.max(middle, radius), size - radius);
+  return {
+    x: inside((left + right + 1) / 2, width),
+    y: inside((top + bottom + 1) / 2, height),
+    radius,
+  };
 }
 
 export function isLost({ kind, pixels }, read) {

@@ -1,4 +1,8 @@
-// Layouts and pictures as pixels of a canvas.
+// Layouts and pictures as pixels of a canvas, and as files.
+
+import { write } from "./png.js";
+
+const BLACK = [0, 0, 0]; // don't care
 
 export function colours(world) {
   return world.classes.map(({ colour }) => [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16)));
@@ -6,7 +10,7 @@ export function colours(world) {
 
 export function showLayout(canvas, layout, world) {
   const palette = colours(world);
-  show(canvas, world, (i, channel) => palette[layout[i]][channel]);
+  show(canvas, world, (i, channel) => (palette[layout[i]] ?? BLACK)[channel]);
 }
 
 // A picture holds three planes of values in [-1, 1]; what lies outside is clamped by the canvas.
@@ -24,12 +28,19 @@ function show(canvas, { height, width }, value) {
   canvas.getContext("2d").putImageData(image, 0, 0);
 }
 
-export function save(canvas, name) {
-  canvas.toBlob((blob) => {
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(blob);
-    link.download = name;
-    link.click();
-    URL.revokeObjectURL(link.href);
-  });
+function download(blob, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
+export const savePicture = (canvas, name) => canvas.toBlob((blob) => download(blob, name));
+
+// A layout is saved as ids with a palette: the package, and this page, read it again as it is.
+export async function saveLayout(layout, world, name) {
+  const most = Math.max(...layout) + 1;
+  const palette = Array.from({ length: most }, (_, id) => colours(world)[id] ?? BLACK);
+  download(await write(layout, world, palette), name);
 }

@@ -1,20 +1,25 @@
-// What the network made: the row of pictures, the gates, and the small objects that got lost.
+// What the network made: the pictures, the gates, and the small objects that got lost.
 
 import { isLost, smallObjects } from "./objects.js";
-import { save, showLayout, showPicture } from "./pixels.js";
+import { saveLayout, savePicture, showPicture } from "./pixels.js";
 
 const PICTURES = ["edge", "first", "final"];
 
-export function results(host, { world, switches }) {
+export function results(host, state) {
+  const { world, switches } = state;
   const canvasOf = (name) => host.querySelector(`[data-picture="${name}"] canvas`);
   const say = (name, sentence) => {
     const place = host.querySelector(`[data-say="${name}"]`);
     if (place && place.textContent !== sentence) place.textContent = sentence;
   };
+  let found; // the small objects of the newest pictures, and which of them got lost
 
   for (const button of host.querySelectorAll("[data-save]")) {
     const name = button.dataset.save;
-    button.addEventListener("click", () => save(canvasOf(name), `street_${name}.png`));
+    const file = `${world.name}_${name}.png`;
+    button.addEventListener("click", () =>
+      name === "layout" ? saveLayout(state.layout, world, file) : savePicture(canvasOf(name), file),
+    );
   }
 
   const ring = (name, lost) => {
@@ -23,16 +28,13 @@ export function results(host, { world, switches }) {
     overlay.innerHTML = switches.circles ? circles.join("") : "";
   };
 
-  const showObjects = ({ read_first, read_final }, layout) => {
-    const objects = smallObjects(layout, world);
-    const lost = {
-      first: objects.filter((object) => isLost(object, read_first)),
-      final: objects.filter((object) => isLost(object, read_final)),
-    };
-    ring("first", lost.first);
-    ring("final", lost.final);
-    say("objects", sentence(objects, lost, world));
+  const showObjects = () => {
+    if (!found) return;
+    ring("first", found.lost.first);
+    ring("final", found.lost.final);
+    say("objects", sentence(found, world, switches.circles));
   };
+  state.addEventListener("switches", showObjects);
 
   const showGates = (gates, layout) => {
     host.querySelectorAll(".painter-gates li").forEach((row, kind) => {
@@ -55,24 +57,32 @@ export function results(host, { world, switches }) {
 
   return {
     made(pictures, layout) {
-      showLayout(canvasOf("layout"), layout, world);
       for (const name of PICTURES) showPicture(canvasOf(name), pictures[name], world);
       showGates(pictures.gates, layout);
       say("time", `The network took ${Math.round(pictures.milliseconds)} milliseconds.`);
     },
     said(findings, layout) {
       if ("change" in findings) showChange(findings.change);
-      else showObjects(findings, layout);
+      else {
+        const objects = smallObjects(layout, world);
+        const lost = (read) => objects.filter((object) => isLost(object, read));
+        found = {
+          objects,
+          lost: { first: lost(findings.read_first), final: lost(findings.read_final) },
+        };
+        showObjects();
+      }
     },
   };
 }
 
-function sentence(objects, lost, { classes, tiny }) {
+function sentence({ objects, lost }, { classes, tiny, largest, height, width, scene }, circles) {
   const kinds = tiny.map((kind) => classes[kind].name).join(" or ");
-  if (objects.length === 0) return `There is no ${kinds} in this street. Paint one.`;
+  const patch = largest < height * width ? `patch of ${kinds} below ${largest} pixels` : kinds;
+  if (objects.length === 0) return `There is no ${patch} in this ${scene}. Paint one.`;
   const back = lost.first.filter((object) => !lost.final.includes(object)).length;
   const of = objects.length === 1 ? "the one small object" : `${objects.length} small objects`;
-  const circled = lost.first.length + lost.final.length ? " (circled)" : "";
+  const circled = circles && lost.first.length + lost.final.length ? " (circled)" : "";
   return (
     `Of ${of}, the segmenter misses ${lost.first.length} in the first image and ` +
     `${lost.final.length} in the final image${circled}${back ? `: ${back} came back` : ""}.`

@@ -19,7 +19,7 @@
       const { mount } = await import(new URL("main.js", here));
       await mount(host, say);
     } catch (error) {
-      host.querySelector(".painter-live")?.remove();
+      host.querySelectorAll(".painter-live, .painter-world").forEach((part) => part.remove());
       say(`The painter cannot start, so this picture stays still. ${error.message}`);
     }
   };
@@ -47,9 +47,10 @@
     const button = document.createElement("button");
     button.type = "button";
     button.textContent = "Paint here";
-    button.addEventListener("click", () => {
+    button.addEventListener("click", async () => {
+      await start();
       button.remove();
-      start();
+      host.querySelector(".painter-board canvas")?.focus(); // else nothing would have the focus
     });
     say("You can paint this street yourself: the network (20 MB) then runs in your browser.");
     message.after(button);

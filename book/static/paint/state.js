@@ -6,8 +6,8 @@ export class State extends EventTarget {
   constructor(world) {
     super();
     this.world = world;
-    this.layout = new Uint8Array(world.height * world.width);
-    this.tools = { kind: world.first, size: 5, tool: "brush" };
+    this.layout = new Uint8Array(world.height * world.width).fill(world.ground);
+    this.tools = { kind: world.first, size: world.brushes[2], tool: "brush" };
     this.switches = { transfer: true, gates: true, circles: true };
     this.past = [];
     this.future = [];
@@ -51,6 +51,10 @@ export class State extends EventTarget {
     this.begin();
     this.change((pixels) => pixels.set(layout));
     this.end();
+  }
+
+  clear() {
+    this.replace(new Uint8Array(this.layout.length).fill(this.world.ground));
   }
 
   undo() {

@@ -2,9 +2,9 @@
 
 const chapter = (name) => new URL(`../../notebooks/${name}.html`, import.meta.url);
 
-const radios = (legend, name, choices) => `
+const radios = (title, name, choices) => `
   <fieldset class="painter-${name}">
-    <legend>${legend}</legend>
+    <legend>${title}</legend>
     ${choices
       .map(
         ({ value, text, key, colour }) => `
@@ -23,15 +23,13 @@ const button = (name, text, key) =>
 const saver = (name, title) =>
   `<button type="button" data-save="${name}" aria-label="Save the ${title} as PNG">PNG</button>`;
 
-const picture = (name, title, { height, width }) => `
-  <figure data-picture="${name}">
+const picture = (name, title, { height, width, smooth }) => `
+  <figure data-picture="${name}" class="painter-picture${smooth ? " painter-smooth" : ""}">
     <div class="painter-frame">
       <canvas width="${width}" height="${height}" role="img" aria-label="${title}"></canvas>
       <svg viewBox="0 0 ${width} ${height}" aria-hidden="true"></svg>
     </div>
-    <figcaption>${title}
-      ${saver(name, title)}
-    </figcaption>
+    <figcaption>${title} ${saver(name, title)}</figcaption>
   </figure>`;
 
 const toggle = (name, text, link) => `
@@ -41,6 +39,19 @@ const toggle = (name, text, link) => `
   </li>`;
 
 const understanding = (world) => `
+  <section class="painter-gates" aria-label="Gates">
+    <h3>One gate a class</h3>
+    <ul>
+      ${world.classes
+        .map(
+          ({ name, colour }) => `
+      <li><span class="painter-swatch" style="background:${colour}"></span><span>${name}</span>
+        <span class="painter-bar"><span style="background:${colour}"></span></span>
+        <output></output></li>`,
+        )
+        .join("")}
+    </ul>
+  </section>
   <section class="painter-parts" aria-label="What each part does">
     <h3>Switch parts off</h3>
     <ul>
@@ -56,58 +67,66 @@ const understanding = (world) => `
     </ul>
     <p data-say="change"></p>
     <p data-say="objects"></p>
-  </section>
-  <section class="painter-gates" aria-label="Gates">
-    <h3>One gate a class</h3>
-    <ul>
-      ${world.classes
-        .map(
-          ({ name, colour }) => `
-      <li><span class="painter-swatch" style="background:${colour}"></span><span>${name}</span>
-        <span class="painter-bar"><span style="background:${colour}"></span></span>
-        <output></output></li>`,
-        )
-        .join("")}
-    </ul>
+    <p class="painter-time" data-say="time"></p>
   </section>`;
 
-const scenes = (starts, { height, width }) => `
-  <section class="painter-scenes" aria-label="Streets to start from">
-    <h3>Start from a street</h3>
+const scenes = ({ scene, starts, height, width }) => `
+  <section class="painter-scenes" aria-label="To start from">
+    <h3>Start from a ${scene}</h3>
     <div>
-      ${starts
-        .map(
-          (_, i) => `<button type="button" data-scene="${i}" aria-label="Street ${i + 1}">
+      ${Array.from(
+        { length: starts },
+        (_, i) => `<button type="button" data-scene="${i}" aria-label="${capital(scene)} ${i + 1}">
         <canvas width="${width}" height="${height}"></canvas></button>`,
-        )
-        .join("")}
+      ).join("")}
     </div>
   </section>`;
 
-export function template(world, starts, small) {
+const capital = (word) => word[0].toUpperCase() + word.slice(1);
+
+const opener = (small) =>
+  small
+    ? ""
+    : `${button("open", "Open")}
+    <input type="file" accept="image/png,.png" hidden>`;
+
+// The switch between the worlds, which stays while they come and go.
+export const worldSwitch = (worlds) =>
+  radios(
+    "What to paint",
+    "world",
+    Object.entries(worlds).map(([value, text]) => ({ value, text })),
+  );
+
+export function template(world, small) {
   const classes = world.classes.map(({ name, colour }, i) => ({
     value: i,
     text: name,
     key: i + 1,
     colour,
   }));
-  const sizes = [1, 3, 5, 9, 15].map((size) => ({ value: size, text: size }));
+  const sizes = world.brushes.map((size) => ({ value: size, text: size }));
   const tools = [
     { value: "brush", text: "brush", key: "B" },
     { value: "fill", text: "fill", key: "F" },
-    { value: "erase", text: "erase to sky", key: "E" },
+    { value: "erase", text: `erase to ${world.classes[world.ground].name}`, key: "E" },
   ];
   return `
+  ${radios("Class", "kind", classes)}
   <div class="painter-board">
-    <canvas width="${world.width}" height="${world.height}" tabindex="0" role="application"
-      aria-label="Street to paint on" aria-describedby="painter-help"></canvas>
-    <svg viewBox="0 0 ${world.width} ${world.height}" aria-hidden="true"><circle /></svg>
+    <div class="painter-frame">
+      <canvas width="${world.width}" height="${world.height}" tabindex="0" role="application"
+        aria-label="${capital(world.scene)} to paint on" aria-describedby="painter-help"></canvas>
+      <svg viewBox="0 0 ${world.width} ${world.height}" aria-hidden="true"><circle /></svg>
+    </div>
     <div class="painter-under">
-      <span class="painter-where" aria-live="polite"></span> ${saver("layout", "layout")}
+      <span>your layout</span> <span class="painter-where" aria-live="polite"></span>
+      ${opener(small)} ${saver("layout", "layout")}
     </div>
   </div>
+  ${picture("final", "final image", world)}
+  <p class="painter-said" data-say="file" role="status"></p>
   <div class="painter-tools">
-    ${radios("Class", "kind", classes)}
     ${small ? "" : radios("Tool", "tool", tools)}
     ${radios("Brush, pixels", "size", sizes)}
     <div class="painter-buttons">
@@ -115,17 +134,17 @@ export function template(world, starts, small) {
       ${button("surprise", "Surprise me")} ${small ? "" : button("link", "Copy link")}
     </div>
   </div>
-  <div class="painter-row">
-    ${picture("layout", "layout", world)} ${picture("edge", "edge map", world)}
-    ${picture("first", "first image", world)} ${picture("final", "final image", world)}
-  </div>
-  <p class="painter-time" data-say="time"></p>
+  ${small ? "" : scenes(world)}
+  ${picture("edge", "edge map", world)} ${picture("first", "first image", world)}
   ${small ? '<p class="painter-help" data-say="objects"></p>' : understanding(world)}
-  ${small ? "" : scenes(starts, world)}
-  <p class="painter-help" id="painter-help">
-    Paint with a mouse or a finger. By keyboard: arrow keys move the brush (with Shift by 8), Space
-    paints, held down it draws; 1 to 9 choose the class, [ and ] the brush${
-      small ? "" : ", B, F, E the tool"
-    }, U undoes, R redoes.
-  </p>`;
+  <div class="painter-help">
+    <p id="painter-help">
+      Paint with a mouse or a finger. By keyboard: arrow keys move the brush (with Shift by 8), Space
+      paints, held down it draws; 1 to ${world.classes.length} choose the class, [ and ] the brush${
+        small ? "" : ", B, F, E the tool"
+      }, U undoes, R redoes.
+    </p>
+    <label><input type="checkbox" role="switch" name="keys" checked> these keys work wherever I am on
+      this page</label>
+  </div>`;
 }

@@ -1,10 +1,11 @@
 // Palette, brush, buttons and keys.
 
 const TOOLS = { b: "brush", f: "fill", e: "erase" };
+const TYPED_INTO = "input:not([type=radio], [type=checkbox]), textarea, select, [contenteditable]";
 
 export function tools(host, state, actions) {
   const chosen = (name) => host.querySelectorAll(`input[name="painter-${name}"]`);
-  const sizes = [...chosen("size")].map(({ value }) => Number(value));
+  const { brushes } = state.world;
 
   for (const name of ["kind", "size", "tool"]) {
     for (const input of chosen(name)) {
@@ -27,15 +28,18 @@ export function tools(host, state, actions) {
   for (const button of host.querySelectorAll("[data-do]")) {
     button.addEventListener("click", () => actions[button.dataset.do](button));
   }
+  // Not `disabled`, which would take the focus from who pressed the button for the last time.
   const showSteps = () => {
-    host.querySelector('[data-do="undo"]').disabled = state.past.length === 0;
-    host.querySelector('[data-do="redo"]').disabled = state.future.length === 0;
+    const spent = (name, steps) =>
+      host.querySelector(`[data-do="${name}"]`).setAttribute("aria-disabled", steps.length === 0);
+    spent("undo", state.past);
+    spent("redo", state.future);
   };
   state.addEventListener("step", showSteps);
   showSteps();
 
   const resize = (by) => {
-    const next = sizes[sizes.indexOf(state.tools.size) + by];
+    const next = brushes[brushes.indexOf(state.tools.size) + by];
     if (next) state.choose({ size: next });
   };
   const keys = {
@@ -51,7 +55,11 @@ export function tools(host, state, actions) {
     for (const [key, tool] of Object.entries(TOOLS)) keys[key] = () => state.choose({ tool });
   }
 
-  host.addEventListener("keydown", (event) => {
+  // Keys work wherever one is in the page, unless one types there, or has switched that off.
+  document.addEventListener("keydown", (event) => {
+    const within = host.contains(event.target);
+    const heard = within || (host.querySelector("[name=keys]").checked && onScreen(host));
+    if (!host.isConnected || !heard || event.target.matches?.(TYPED_INTO)) return;
     const key = event.key.toLowerCase();
     const control = event.ctrlKey || event.metaKey;
     if (control && (key === "z" || key === "y")) {
@@ -61,4 +69,9 @@ export function tools(host, state, actions) {
     else return;
     event.preventDefault();
   });
+}
+
+function onScreen(host) {
+  const { top, bottom } = host.querySelector(".painter-board").getBoundingClientRect();
+  return bottom > 0 && top < innerHeight;
 }

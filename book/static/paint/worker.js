@@ -1,11 +1,12 @@
 // The networks, beside the page's own thread: painting never waits for them.
 
+import { IGNORE } from "./labels.js";
 import { unpack } from "./link.js";
 
 const TOLERANCE = 1e-3;
 
 let ort, world, folder, provider, untried, generator, segmenter;
-let made, whole; // the newest pictures, and the newest with every part on
+let made, whole; // the newest pictures with their job, and the newest with every part on
 
 async function providers() {
   const bridged = "gpu" in navigator && "Suspending" in WebAssembly;
@@ -13,11 +14,26 @@ async function providers() {
   return adapter && !adapter.info.isFallbackAdapter ? ["webgpu", "wasm"] : ["wasm"];
 }
 
-async function open(name) {
-  const answer = await fetch(new URL(name, folder));
-  if (!answer.ok) throw new Error(`${name} cannot be loaded`);
-  const network = await answer.arrayBuffer();
+// A file that could not be had, as against one that was had and does not run here.
+class DownloadError extends Error {}
+
+async function download(name, options) {
+  const answer = await fetch(new URL(name, folder), options).catch((error) => error);
+  if (!answer.ok) throw new DownloadError(`${name}: ${answer.message ?? `status ${answer.status}`}`);
+  return answer;
+}
+
+async function open(answer) {
+  const network = await (await answer).arrayBuffer();
   return ort.InferenceSession.create(network, { executionProviders: [provider] });
+}
+
+// The runtime fetches for itself, and does not say what it misses.
+async function whyNot(error) {
+  const names = [...world.runtime[provider], ...world.networks];
+  const answers = names.map((name) => download(name, { method: "HEAD" }));
+  const [missing] = (await Promise.allSettled(answers)).filter(({ reason }) => reason);
+  return missing?.reason ?? error;
 }
 
 // A graphics driver may promise more than it does: it must make the first street as PyTorch does.
@@ -41,25 +57,28 @@ async function load() {
   while (untried.length) {
     provider = untried.shift();
     try {
+      const network = download(world.networks[0]);
       // Of onnxruntime-web: the module to import, and the WebAssembly that it loads.
       const [module, wasm] = world.runtime[provider].map((name) => new URL(name, folder).href);
       ort = await import(module);
       ort.env.wasm.wasmPaths = { wasm };
       ort.env.wasm.numThreads = 1;
-      generator = await open("street.onnx");
+      generator = await open(network);
       if (provider !== "wasm") await prove();
       return provider;
     } catch (error) {
       failure = error;
     }
   }
-  throw failure;
+  throw await whyNot(failure);
 }
 
 function oneHot(layout) {
-  const planes = new Float32Array(world.classes.length * layout.length);
-  layout.forEach((kind, i) => (planes[kind * layout.length + i] = 1));
-  return new ort.Tensor("float32", planes, [1, world.classes.length, world.height, world.width]);
+  const count = world.classes.length + Number(world.dontCare);
+  const planes = new Float32Array(count * layout.length);
+  const plane = (kind) => (kind === IGNORE ? world.classes.length : kind);
+  layout.forEach((kind, i) => (planes[plane(kind) * layout.length + i] = 1));
+  return new ort.Tensor("float32", planes, [1, count, world.height, world.width]);
 }
 
 const data = (outputs) =>
@@ -74,11 +93,13 @@ async function run({ layout, transfer, gates }) {
   return data(outputs);
 }
 
+const isWhole = ({ transfer, gates }) => transfer && gates;
+
 async function paint(job) {
   const began = performance.now();
   const pictures = await run(job);
-  made = { ...job, ...pictures };
-  if (job.transfer && job.gates) whole = made;
+  made = { job, pictures };
+  if (isWhole(job)) whole = made;
   return { ...pictures, milliseconds: performance.now() - began };
 }
 
@@ -86,19 +107,20 @@ async function paint(job) {
 const SAID = {
   // The class that the segmenter reads at each pixel.
   async read() {
-    segmenter ??= await open("segmenter.onnx");
+    segmenter ??= await open(download(world.networks[1]));
     const size = [1, 3, world.height, world.width];
-    const picture = (name) => new ort.Tensor("float32", made[name], size);
+    const picture = (name) => new ort.Tensor("float32", made.pictures[name], size);
     return data(await segmenter.run({ first: picture("first"), final: picture("final") }));
   },
   // How far they are from those of the whole network.
   async compare() {
-    if (made.transfer && made.gates) return { change: null };
-    if (whole?.layout.some((kind, i) => kind !== made.layout[i]) ?? true) {
-      const job = { layout: made.layout, transfer: true, gates: true };
-      whole = { ...job, ...(await run(job)) };
+    if (isWhole(made.job)) return { change: null };
+    const { layout } = made.job;
+    if (whole?.job.layout.some((kind, i) => kind !== layout[i]) ?? true) {
+      const job = { layout, transfer: true, gates: true };
+      whole = { job, pictures: await run(job) };
     }
-    const change = (name) => difference(made[name], whole[name]);
+    const change = (name) => difference(made.pictures[name], whole.pictures[name]);
     return { change: { first: change("first"), final: change("final") } };
   },
 };
@@ -129,6 +151,7 @@ addEventListener("message", async ({ data: asked }) => {
   try {
     postMessage(await answer(asked).catch(recover));
   } catch (error) {
-    postMessage({ failed: error.message });
+    const download = error instanceof DownloadError;
+    postMessage({ failed: { reason: error.message, download } });
   }
 });

@@ -29,12 +29,12 @@ from ecgan.config import ModelConfig
 from ecgan.data.doctor.examination import examine_scene
 from ecgan.data.folders.conventions import CONVENTIONS, FolderError
 from ecgan.data.folders.labels import read_labels
-from ecgan.data.folders.photographs import examined_size, picture_size, read_picture
+from ecgan.data.folders.photographs import picture_size, read_picture
 from ecgan.data.folders.scenes import Scene
 from support import fuzz_place, mutations
 
 PATIENCE = 20  # seconds of computing for one file or command
-SILENCE = 300  # seconds by the clock, for one that waits and does not compute
+SILENCE = 1800  # seconds by the clock, for one that waits and does not compute
 MOST = 4 * 2**30  # bytes
 ROOM = MOST + 2 * 2**30  # of addresses beyond what is there, to spare the machine
 FILES, COMMANDS = 10_000, 2_000
@@ -127,16 +127,19 @@ def _listen(reading: int, child: int, number: int, outcome: Outcome) -> int:
     return number
 
 
-def _said(path: Path, read: Callable) -> str | None:
-    r"""What a reader says of a file it refuses, None where it takes it; anything else is raised."""
+def _said(path: Path, read: Callable) -> str | tuple[int, ...]:
+    r"""What a reader says of a file it refuses, or the size (h, w) of what it reads.
+
+    Anything else is raised.
+    """
     try:
-        read(path)
+        made = read(path)
+        return made if isinstance(made, tuple) else tuple(made.shape[-2:])
     except FolderError as error:
         said = str(error)
         if str(path) not in said or "\n" in said or "MemoryError" in said:
             raise Complaint(f"a sentence that does not help: {said}") from error
         return said
-    return None
 
 
 def file_attempt(seed: int, folder: Path) -> Callable[[int], str]:
@@ -153,24 +156,23 @@ def file_attempt(seed: int, folder: Path) -> Callable[[int], str]:
         photo, grey = _said(path, read_picture), _said(path, lambda one: read_picture(one, "L"))
         label = _said(path, lambda one: read_labels(one, numbering=numbering, model=model))
         _said(path, picture_size)
-        facts = examine_scene(
-            Scene("scene", path, path, None, None), lambda value: numbering.allows(
-                value, classes=model.classes, dont_care=model.dont_care)
-        )  # fmt: skip
-        doctor = _said(path, examined_size)
-        if bool(doctor) != bool(photo) or bool(grey) != bool(photo):
-            raise Complaint(f"of one mind? training: {photo}; grey: {grey}; doctor: {doctor}")
-        if photo is None and examined_size(path) != tuple(read_picture(path).shape[1:]):
-            raise Complaint("the doctor tells another size than training reads")
+        limits = {"classes": model.classes, "dont_care": model.dont_care}
+        scene = Scene("scene", path, path, None, None)
+        facts = examine_scene(scene, lambda value: numbering.allows(value, **limits))
         unread = [one for one in facts.trouble if one.kind in ("unreadable files", "colour labels")]
-        if (label is not None) != bool(facts.first or len(unread) > (photo is not None)):
+        refused = [isinstance(one, str) for one in (photo, grey, label)]
+        if refused[0] != refused[1] or refused[0] != (facts.size is None):
+            raise Complaint(f"training: {photo}; in grey: {grey}; doctor: {facts.size}, {unread}")
+        if not refused[0] and facts.size != photo:
+            raise Complaint(f"the doctor tells {facts.size}, training reads {photo}")
+        if refused[2] != bool(facts.first or len(unread) > refused[0]):
             raise Complaint(f"label: training says {label}, the doctor {facts.trouble}")
         if path.read_bytes() != content:
             raise Complaint("the file itself was changed")
         path.unlink()
-        ends = {(True, True): "read as both", (True, False): "a photograph only"}
-        ends |= {(False, True): "a label map only", (False, False): "refused as both"}
-        return ends[not photo, not label]
+        ends = {(False, False): "read as both", (False, True): "a photograph only"}
+        ends |= {(True, False): "a label map only", (True, True): "refused as both"}
+        return ends[refused[0], refused[2]]
 
     return attempt
 

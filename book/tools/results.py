@@ -12,6 +12,7 @@ from ecgan.experiments.comparison import (
     EXPERIMENTS,
     NOT_RUN,
     SEEDS_NEEDED,
+    as_rows,
     effect,
     read_claims,
     read_rows,
@@ -214,6 +215,7 @@ def ablation(rows: list[dict], metrics: Sequence[str] = MAIN) -> str:
 
 def render(rows: list[dict]) -> str:
     r"""The whole page."""
+    rows = as_rows(rows)
     runs = [f"ablation/{name}" for name in VARIANTS]
     runs += [f"{name}/{variant}" for name in QUESTIONS for variant in own_variants(name)]
     compared, closer = closer_than_flat(rows)

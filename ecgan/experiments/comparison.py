@@ -2,6 +2,7 @@ r"""Rows to statements: paired differences, intervals, verdicts by a stated rule
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -22,7 +23,24 @@ NEEDED = ("experiment", "variant", "seed", "config", "commit", "versions", "devi
 NEEDED += ("value", "protocol", "seconds", "picture", "share")
 
 
-def read_rows(folder: str | Path) -> list[dict]:
+class Rows(tuple[Mapping, ...]):
+    r"""Rows, among which those of one run and metric are found at once."""
+
+    @cached_property
+    def by_run(self) -> dict[tuple, list[Mapping]]:
+        r"""The rows by the fields of :data:`WHICH`."""
+        found: dict[tuple, list[Mapping]] = {}
+        for row in self:
+            found.setdefault(tuple(row[name] for name in WHICH), []).append(row)
+        return found
+
+
+def as_rows(rows: Iterable[Mapping]) -> Rows:
+    r"""Rows from wherever they are."""
+    return rows if isinstance(rows, Rows) else Rows(rows)
+
+
+def read_rows(folder: str | Path) -> Rows:
     r"""All rows of a folder of results, each with all that makes its number again.
 
     Raises :class:`ecgan.files.records.RecordError` for a row that lacks something.
@@ -37,7 +55,7 @@ def read_rows(folder: str | Path) -> list[dict]:
                     f"{path}, line {number} lacks {what}; delete the file, run `make experiments`"
                 )
             rows.append(row)
-    return rows
+    return Rows(rows)
 
 
 def values(
@@ -50,11 +68,7 @@ def values(
     name, _, picture = run.partition("@")
     experiment, _, variant = name.partition("/")
     wanted = (experiment, variant, metric, picture or "final", share)
-    return {
-        row["seed"]: float(row["value"])
-        for row in rows
-        if tuple(row[name] for name in WHICH) == wanted
-    }
+    return {row["seed"]: float(row["value"]) for row in as_rows(rows).by_run.get(wanted, [])}
 
 
 def interval(numbers: Float[np.ndarray, "n"]) -> tuple[float, float]:
@@ -127,7 +141,7 @@ def effect(
     share: float | int = 1,
 ) -> Effect:
     r"""The gain of ``run`` over ``against`` in a metric, seed by seed, over the seeds of both."""
-    rows = list(rows)
+    rows = as_rows(rows)
     ours, theirs = (values(rows, one, metric, share=share) for one in (run, against))
     sign = 1 if better == "higher" else -1
     gains = {seed: sign * (ours[seed] - theirs[seed]) for seed in sorted(ours) if seed in theirs}
@@ -154,7 +168,7 @@ class Claim:
 
     def effects(self, rows: Iterable[Mapping]) -> list[Effect]:
         r"""The gain in each pair."""
-        rows = list(rows)
+        rows = as_rows(rows)
         return [
             effect(rows, run, against, self.metric, better=self.better)
             for run, against in self.shown_by

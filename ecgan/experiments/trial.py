@@ -51,7 +51,12 @@ def start_alike(trainer: Trainer, *, base: Config) -> None:
     Parts of another shape, which the base does not have, keep their own.
     """
     seeded = replace(base, training=replace(base.training, seed=trainer.config.training.seed))
-    whole = Trainer(config=seeded, segmenter=trainer.objective.segmenter)
+    perceptual = trainer.objective.perceptual
+    whole = Trainer(
+        config=seeded,
+        segmenter=trainer.objective.segmenter,
+        perceptual=None if perceptual is None else perceptual.extractor,
+    )
     pairs = [(trainer.generator, whole.generator), (trainer.discriminator, whole.discriminator)]
     for name in ("contrast", "decoder"):
         parts = getattr(trainer.objective, name), getattr(whole.objective, name)

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
-from ecgan.experiments.comparison import Claim, interval, values
+from ecgan.experiments.comparison import Claim, as_rows, interval, values
 from ecgan.experiments.words import ADDED, METRICS, VARIANTS, called
 from ecgan.teaching.figures import CYCLE, WIDTH, strip
 
@@ -39,7 +39,7 @@ def by_variant(rows: Sequence[Mapping], metrics: Sequence[str]) -> Figure:
     Above the line parts are added, below it one is taken from the whole. Dashed: flat colours,
     where they fit in.
     """
-    lines = -(-len(metrics) // 2)
+    rows, lines = as_rows(rows), -(-len(metrics) // 2)
     size = (WIDTH, 0.5 + 3 * lines)
     figure, axes = plt.subplots(lines, min(2, len(metrics)), figsize=size, sharey=True)
     for axis, metric in zip(np.atleast_1d(axes).flat, metrics, strict=False):
@@ -63,7 +63,7 @@ def gains(rows: Sequence[Mapping], claims: Sequence[Claim]) -> Figure:
 
     Grey: the deviation between seeds of the run compared with. A pair without a seed yet is empty.
     """
-    pairs: dict[str, list] = {}
+    rows, pairs = as_rows(rows), {}
     for number, claim in enumerate(claims, start=1):
         for (run, against), one in zip(claim.shown_by, claim.effects(rows), strict=True):
             label = f"{number}: {_plain(run)} – {_plain(against)}"
@@ -94,6 +94,7 @@ def settling(
     shares: Sequence[float] = (0.25, 0.5, 1),
 ) -> Figure:
     r"""Means over seeds after shares of the training, a line a variant, a panel a metric."""
+    rows = as_rows(rows)
     figure, axes = plt.subplots(1, len(metrics), figsize=(WIDTH, 3.6), squeeze=False)
     for axis, metric in zip(axes.flat, metrics, strict=True):
         for place, variant in enumerate(variants):

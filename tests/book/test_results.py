@@ -1,15 +1,26 @@
-r"""The page of results: made from the rows, and from nothing else."""
+r"""The page of results: made from the rows, and from nothing else, however many there are."""
 
 import re
 
 import pytest
 
-from book.tools import results
-from ecgan.experiments.comparison import EXPERIMENTS, read_claims, read_rows
+from book.tools import claims, results
+from ecgan.experiments.comparison import EXPERIMENTS, Rows, as_rows, read_claims, read_rows
 from ecgan.experiments.grid import read_grid
+from ecgan.experiments.words import METRICS, VARIANTS
+from support.made_up_rows import made_up
 
 NUMBER = re.compile(r"[-−+]?\d+\.\d+")
 CELL = re.compile(r"(?<=\| )[^|]+(?= \|)")
+CELLS = [cell for grid in results.grids().values() for cell in grid.cells]
+# What a grid that was stopped leaves: every seed of one variant, two of another, the whole's three.
+SOME = [
+    cell
+    for cell in CELLS
+    if cell.experiment == "yardsticks"
+    or (cell.variant, cell.seed) in {("baseline", seed) for seed in range(5)}
+    or (cell.experiment == "ablation" and cell.variant == "whole" and cell.seed < 3)
+]
 
 
 @pytest.fixture(scope="module")
@@ -18,12 +29,19 @@ def rows() -> list[dict]:
 
 
 @pytest.fixture(scope="module")
-def page() -> str:
-    return results.PAGE.read_text()
+def all_made_up() -> Rows:
+    return as_rows(made_up(CELLS))
 
 
-def test_the_page_is_what_the_rows_say(page: str, rows: list[dict]) -> None:
-    assert page == results.render(rows), "run `python -m book.tools.results`"
+@pytest.fixture(scope="module")
+def full(all_made_up) -> str:
+    return results.render(all_made_up)
+
+
+def test_the_page_is_what_the_rows_say(rows: list[dict]) -> None:
+    assert results.PAGE.read_text() == results.render(rows), "run `python -m book.tools.results`"
+    assert results.PICTURE.is_file()
+    assert f"{{figure}} {results.PICTURE.name}" in results.PAGE.read_text()
 
 
 def test_without_rows_the_page_has_no_number() -> None:
@@ -38,38 +56,72 @@ def test_without_rows_the_page_has_no_number() -> None:
     assert empty.count(results.NOT_RUN) > 50
 
 
+def test_with_some_rows_claims_wait_and_gains_are_shown() -> None:
+    page = results.render(made_up(SOME))
+    lines = [line for line in page.splitlines() if line.startswith("| `")]
+    assert len(lines) == len(read_claims(EXPERIMENTS / "claims.yaml"))
+    assert all("**waits** for" in line for line in lines)
+    (last,) = [line for line in lines if "All parts together" in line]
+    assert "waits** for 2 pairs" in last
+    assert re.search(r"[-−+]\d+\.\d+ \[.*\d of 3 \|$", last)
+    assert "9 still waiting for runs" in claims.opening(made_up(SOME))[0]
+
+
+def test_three_sentences_open_the_page(full: str, all_made_up: Rows) -> None:
+    before, _, _ = full.partition("\n## ")
+    for sentence in claims.opening(all_made_up):
+        assert sentence in before
+    assert len(claims.opening([])) == 3
+    assert "none still waiting" in claims.opening(all_made_up)[0]
+    assert claims.opening([])[1].count(results.NOT_RUN) == 3
+
+
 def run_of(row: dict) -> str:
     return f"{row['experiment']}/{row['variant']}".removeprefix("ablation/")
 
 
-def test_every_seed_stands_as_its_row_holds_it(page: str, rows: list[dict]) -> None:
-    table = page[page.index("{dropdown}") :]
+def test_every_seed_stands_as_its_row_holds_it(full: str, all_made_up: Rows) -> None:
+    table = full[full.index("Each value as the rows hold it") :]
     shown = [CELL.findall(line) for line in table.splitlines() if line.startswith("| ")][2:]
-    names = list(results.METRICS)
     found = {}
     for variant, picture, seed, *numbers in shown:
-        for metric, number in zip(names, numbers, strict=True):
+        for metric, number in zip(results.SEEN_BY_SEED, numbers, strict=True):
             found[variant.strip(), picture.strip(), int(seed), metric] = number.strip()
     wanted = {
         (run_of(row), row["picture"], row["seed"], row["metric"]): results.number(
-            row["value"], results.METRICS[row["metric"]][1]
+            row["value"], METRICS[row["metric"]].digits
         )
-        for row in rows
-        if row["experiment"] in ("ablation", *results.QUESTIONS) and row["picture"] != "edge"
+        for row in all_made_up
+        if row["experiment"] in ("ablation", *results.QUESTIONS)
+        and row["metric"] in results.SEEN_BY_SEED
+        and row["share"] == 1
     }
     assert found == wanted
 
 
-def test_verdicts_are_computed(page: str, rows: list[dict]) -> None:
+def test_verdicts_are_computed(full: str, all_made_up: Rows) -> None:
+    rows = all_made_up
     for claim in read_claims(EXPERIMENTS / "claims.yaml"):
-        (line,) = [line for line in page.splitlines() if line.startswith(f"| {claim.claim}")]
+        (line,) = [one for one in full.splitlines() if re.match(rf"\| `\d` {claim.claim}", one)]
         assert f"**{claim.verdict(rows)}**" in line
-    worse = [row | {"value": -row["value"]} if row["picture"] != "edge" else row for row in rows]
-    assert results.verdicts(worse) != results.verdicts(rows)
+    worse = [row | {"value": -row["value"]} for row in rows]
+    assert claims.verdicts(worse) != claims.verdicts(rows)
+
+
+def test_the_order_after_shares_of_the_training_is_that_of_the_means() -> None:
+    cells = [cell for cell in CELLS if cell.experiment == "ablation" and cell.seed == 0]
+    rows = made_up(cells)
+    for row in rows:  # the better, the later in the grid; at a quarter the other way round
+        place = VARIANTS.index(row["variant"])
+        row["value"] = float(place if row["share"] == 0.25 else -place)
+    lines = results.shares_of_training(rows).splitlines()[2:]
+    first = [CELL.findall(line)[1].split(",")[0] for line in lines]
+    words = [name.replace("_", " ") for name in (VARIANTS[0], VARIANTS[-1], VARIANTS[-1])]
+    assert [re.search(r"\*(.*)\*", name).group(1) for name in first] == words
 
 
 def test_the_page_names_every_variant_of_the_ablation() -> None:
-    variants = {
-        c.variant for c in read_grid(EXPERIMENTS / "grid.yaml").cells if c.experiment == "ablation"
-    }
-    assert variants == {*results.LADDER, *results.TAKEN}
+    cells = read_grid(EXPERIMENTS / "grid.yaml").cells
+    assert {c.variant for c in cells if c.experiment == "ablation"} == set(VARIANTS)
+    named = {c.experiment for c in CELLS} - {"ablation", "yardsticks", "similarity_pairs"}
+    assert named == {*results.QUESTIONS, "photographs", "photograph_yardsticks"}

@@ -19,7 +19,7 @@ def rows(**runs: list[float]) -> list[dict]:
     r"""Rows of one metric, by variant, seeds 0, 1, ..."""
     return [
         {"experiment": "x", "variant": name, "seed": seed, "metric": "fid", "picture": "final"}
-        | {"value": value}
+        | {"value": value, "share": 1.0}
         for name, numbers in runs.items()
         for seed, value in enumerate(numbers)
     ]
@@ -29,7 +29,9 @@ def test_values_are_those_of_one_run_metric_and_picture() -> None:
     several = rows(a=[1.0, 2.0], b=[3.0])
     several += [row | {"picture": "first", "value": 9.0} for row in several]
     several += [row | {"metric": "kid", "value": 8.0} for row in several]
+    several += [row | {"share": 0.5, "value": 7.0} for row in several]
     assert values(several, "x/a", "fid") == {0: 1.0, 1: 2.0}
+    assert values(several, "x/b", "fid", share=0.5) == {0: 7.0}
     assert values(several, "x/a@first", "fid") == {0: 9.0, 1: 9.0}
     assert values(several, "y/a", "fid") == {}
 
@@ -38,6 +40,8 @@ def test_gains_are_paired_by_seed_and_positive_is_better() -> None:
     found = effect(rows(a=[1.0, 5.0, 2.0], b=[2.0, 7.0]), "x/a", "x/b", "fid", better="lower")
     assert found.gains == {0: 1.0, 1: 2.0}
     assert found.mean == 1.5
+    assert found.better_seeds == 2
+    assert effect(rows(a=[1, 5, 9], b=[2, 5, 7]), "x/a", "x/b", "fid").better_seeds == 1
     assert found.noise == pytest.approx(np.std([2, 7], ddof=1))
 
 
@@ -88,4 +92,6 @@ def test_a_claim_is_the_sum_of_its_pairs(first, second, verdict) -> None:
         better="higher",
         shown_by=[["x/a", "x/none"], ["x/b", "x/none"]],
     )
-    assert claim.verdict(rows(a=first, b=second, none=[0] * 5)) == verdict
+    there = rows(a=first, b=second, none=[0] * 5)
+    assert claim.verdict(there) == verdict
+    assert claim.waits(there) == 10 - len(first) - len(second)

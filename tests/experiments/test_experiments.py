@@ -11,21 +11,32 @@ from dataclasses import replace
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 import yaml
 
-from ecgan.experiments import comparison
+from ecgan.experiments import comparison, trial, words
 from ecgan.experiments.comparison import NEEDED, read_claims, read_rows
 from ecgan.experiments.grid import GridError, Plan, change, parse_grid, read_grid
+from ecgan.experiments.trial import KEPT
 from ecgan.files import records
 from ecgan.presets import preset
-from ecgan.training.settings import as_json
+from ecgan.teaching.ablation_figures import read_kept
+from ecgan.training.settings import as_json, differences
 from support.chapters import ROOT, tags
 from support.configs import with_defaults
 
 EXPERIMENTS = ROOT / "experiments"
 PACKAGE = ROOT / "ecgan" / "experiments"
 CI, FULL = EXPERIMENTS / "ci.yaml", PACKAGE / "grid.yaml"
+PHOTOGRAPHS = PACKAGE / "photographs.yaml"
+KINDS = ("jsonl", "png")
+METRICS = set(
+    """
+    fid kid miou accuracy iou_lamp iou_person iou_tiny edge_f1 inner_edges edge_density agreement
+    recall_6 recall_12 recall_24 recall_small
+    """.split()
+)
 PLAN = Plan(config=preset("toy"))
 
 
@@ -43,8 +54,9 @@ def snakemake(folder: Path, grid: Path) -> subprocess.CompletedProcess:
     )
 
 
-def numbers(path: Path) -> dict[tuple[str, str], float]:
-    return {(row["picture"], row["metric"]): row["value"] for row in records.read(path)}
+def numbers(path: Path) -> dict[tuple[str, float, str], float]:
+    rows = records.read(path)
+    return {(row["picture"], row["share"], row["metric"]): row["value"] for row in rows}
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +77,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_failed_run_leaves_its_notebook_and_stops_nothing(ran: Path) -> None:
     made = {path.name for path in (ran / "results" / "ci").iterdir()}
-    assert made == {"whole.0.jsonl", "baseline.0.jsonl"}
+    assert made == {f"{name}.0.{kind}" for name in ("whole", "baseline") for kind in KINDS}
     left = (ran / "runs" / "ci" / "broken.0.ipynb").read_text()
     assert "data.images is 3 and batch_size 4" in left
     assert "An Exception was encountered" in left, "papermill marks the place"
@@ -81,19 +93,29 @@ def test_executed_notebooks_are_kept_with_pictures_and_losses(ran: Path) -> None
 
 def test_rows_hold_what_makes_their_number_again(ran: Path) -> None:
     rows = read_rows(ran / "results")
-    metrics = {"fid", "kid", "miou", "accuracy", "iou_lamp", "iou_person", "iou_tiny", "edge_f1"}
     cells = {cell.variant: cell for cell in read_grid(CI).cells}
     for variant, pictures in (("whole", 3), ("baseline", 2)):
         own = [row for row in rows if row["variant"] == variant]
         assert len({row["picture"] for row in own}) == pictures
-        for picture in ("first", "final"):
-            assert {row["metric"] for row in own if row["picture"] == picture} == metrics
+        for picture, share in (("first", 1), ("final", 1), ("final", 0.5), ("final", 0.25)):
+            which = [row for row in own if (row["picture"], row["share"]) == (picture, share)]
+            assert {row["metric"] for row in which} == METRICS
+            assert len(which) == len(METRICS)
         for row in own:
             assert row["config"] == as_json(cells[variant].plan.config)
             assert row["protocol"]["says"]
             assert row["threads"] == 1
     edge = [row["metric"] for row in rows if row["picture"] == "edge"]
     assert edge == ["edge_f1"]
+
+
+def test_a_run_leaves_the_pictures_that_it_paints(ran: Path) -> None:
+    path = ran / "results" / "ci" / "whole.0.png"
+    pictures = read_kept(path)
+    assert len(pictures) == len(KEPT)
+    assert all(picture.shape == (64, 64, 3) for picture in pictures)
+    assert np.ptp(pictures[0]) > 0
+    assert not np.array_equal(*pictures)
 
 
 def test_what_was_deleted_is_made_again_and_nothing_else(ran: Path) -> None:
@@ -109,6 +131,41 @@ def test_what_was_deleted_is_made_again_and_nothing_else(ran: Path) -> None:
 
 
 # The grid: text to cells.
+
+
+def test_all_seeds_of_the_important_come_before_any_of_the_others() -> None:
+    text = "experiments: {a: {seeds: [0, 1], first: [z], variants: {x: {}, z: {}}}}"
+    assert [c.name for c in parse_grid(text).cells] == ["a/z.0", "a/z.1", "a/x.0", "a/x.1"]
+    with pytest.raises(GridError, match="first names y, which is no variant"):
+        parse_grid(text.replace("[z]", "[y]"))
+
+
+def test_the_ablation_begins_with_nothing_everything_and_each_part_left_out() -> None:
+    cells = [cell for cell in read_grid(FULL).cells if cell.experiment == "ablation"]
+    assert len({cell.variant for cell in cells}) == 11
+    wanted = ["baseline", "whole", "without_edges", "without_semantic", "similarity"]
+    assert [(c.variant, c.seed) for c in cells[:25]] == [(v, s) for s in range(5) for v in wanted]
+    photographs = [c for c in read_grid(PHOTOGRAPHS).cells if c.measure == "training"]
+    assert [(c.variant, c.seed) for c in photographs] == [(v, s) for s in range(3) for v in wanted]
+
+
+def test_both_grids_take_the_same_parts_away() -> None:
+    r"""A variant of one name lacks the same things in both."""
+    toy_grid, others = read_grid(FULL), read_grid(PHOTOGRAPHS)
+    for cell in others.cells:
+        if cell.measure == "training" and cell.seed == 0:
+            pairs = []
+            for grid, experiment in ((toy_grid, "ablation"), (others, cell.experiment)):
+                whole = as_json(grid.cell(experiment, "whole", 0).plan.config)
+                variant = as_json(grid.cell(experiment, cell.variant, 0).plan.config)
+                pairs.append(differences(whole, variant))
+            assert pairs[0] == pairs[1], cell.variant
+
+
+def test_photographs_are_asked_for() -> None:
+    cell = read_grid(PHOTOGRAPHS).cell("photographs", "whole", 0)
+    with pytest.raises(GridError, match=r"needs the aerial photographs.*DATA=FOLDER"):
+        trial.run(cell)
 
 
 def test_cells_come_in_the_order_of_importance() -> None:
@@ -196,8 +253,9 @@ def test_rows_and_claims_go_with_the_package() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     patterns = project["tool"]["setuptools"]["package-data"]["ecgan"]
     packed = {path.resolve() for pattern in patterns for path in (ROOT / "ecgan").glob(pattern)}
-    kept = [*PACKAGE.glob("*.yaml"), *(PACKAGE / "results").rglob("*.jsonl")]
-    assert set(kept) <= packed
+    results = [path for path in (PACKAGE / "results").rglob("*") if path.is_file()]
+    assert {*PACKAGE.glob("*.yaml"), *results} <= packed
+    assert {path.suffix for path in results} <= {f".{kind}" for kind in KINDS}
 
 
 def test_the_notebook_has_one_cell_of_parameters_and_no_outputs() -> None:
@@ -209,7 +267,7 @@ def test_the_notebook_has_one_cell_of_parameters_and_no_outputs() -> None:
 
 
 def test_committed_rows_are_those_of_the_grid() -> None:
-    cells = {cell.name: cell for cell in read_grid(FULL).cells}
+    cells = {cell.name: cell for path in (FULL, PHOTOGRAPHS) for cell in read_grid(path).cells}
     for row in read_rows(PACKAGE / "results"):
         cell = cells[f"{row['experiment']}/{row['variant']}.{row['seed']}"]
         assert with_defaults(row["config"]) == as_json(cell.plan.config), (
@@ -217,6 +275,30 @@ def test_committed_rows_are_those_of_the_grid() -> None:
         )
         assert len(row["commit"]) == 40, f"{cell.name} comes from changed files"
         assert set(NEEDED) <= set(row)
+
+
+def test_rows_that_came_are_no_change_of_the_code(tmp_path: Path, monkeypatch) -> None:
+    r"""Or every run after the first would say that its files differ from its commit."""
+    package = tmp_path / "ecgan"
+    (package / "experiments" / "results" / "a").mkdir(parents=True)
+    (package / "__init__.py").touch()
+    who = ["-c", "user.name=a", "-c", "user.email=a@b"]
+    for said in (["init", "-q"], ["add", "."], [*who, "commit", "-qm", "a"]):
+        subprocess.run(["git", "-C", tmp_path, *said], check=True)
+    monkeypatch.setattr(records.ecgan, "__file__", str(package / "__init__.py"))
+    now = records.commit.__wrapped__
+    assert len(now()) == 40
+    (package / "experiments" / "results" / "a" / "b.0.jsonl").write_text("{}")
+    assert len(now()) == 40
+    (package / "code.py").touch()
+    assert now().endswith("+")
+
+
+def test_old_rows_are_kept_and_whole() -> None:
+    old = [row for path in (EXPERIMENTS / "history").rglob("*.jsonl") for row in records.read(path)]
+    assert old
+    assert all(row[name] for row in old for name in ("config", "commit", "protocol"))
+    assert all("seed" in row for row in old)
 
 
 @pytest.mark.parametrize("name", ["config", "seed", "commit", "protocol"])
@@ -237,6 +319,10 @@ def test_claims_name_runs_of_the_grid() -> None:
     runs = {f"{cell.experiment}/{cell.variant}" for cell in grid.cells}
     for claim in read_claims(PACKAGE / "claims.yaml"):
         assert claim.source in {"A", "P", "M"}
+        assert claim.metric in words.METRICS
+        assert claim.better == words.METRICS[claim.metric].better
+        assert claim.why
+        assert claim.otherwise
         for pair in claim.shown_by:
             assert {run.partition("@")[0] for run in pair} <= runs
     assert {run for runs_beside in grid.beside.values() for run in runs_beside} <= runs

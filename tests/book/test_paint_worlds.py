@@ -191,7 +191,7 @@ def open_file(page: Page, name: str, content: bytes) -> str:
 
 
 def test_label_files_are_read_as_the_package_reads_them(visit, tmp_path: Path) -> None:
-    page = visit()
+    page = visit(network=False)
     for name, content in READ.items():
         press(page, "Clear")
         said = open_file(page, f"{name}.png", content)
@@ -201,11 +201,8 @@ def test_label_files_are_read_as_the_package_reads_them(visit, tmp_path: Path) -
         path.write_bytes(content)
         expected = read_labels(path, numbering=PLAIN, model=STREET.model)
         np.testing.assert_array_equal(layout(page), expected, name)
-    before = len(READ)
-    assert page.evaluate("painted") <= 2 * before + 2
     press(page, "Undo")
     assert (layout(page) == 0).all(), "what was opened can be undone"
-    expect_pytorchs_pictures(page, models()[0])
 
 
 def test_what_a_filter_or_interlacing_makes_of_a_file_is_undone(visit) -> None:
@@ -238,7 +235,7 @@ def test_what_a_filter_or_interlacing_makes_of_a_file_is_undone(visit) -> None:
         parts = [(b"IHDR", header), (b"IDAT", zlib.compress(data)), (b"IEND", b"")]
         return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
 
-    page = visit()
+    page = visit(network=False)
     noise = np.random.default_rng(0).integers(0, 9, (64, 64)).astype(np.uint8)
     for interlaced in (False, True):
         for way in range(5):
@@ -267,7 +264,7 @@ def test_files_that_are_no_layout_are_named_as_the_package_names_them(
         "page.png": b"<!doctype html>",
         "cut.png": READ["grey"][:-30],
     }  # fmt: skip
-    page = visit()
+    page = visit(network=False)
     press(page, "Clear")
     for name, content in wrong.items():
         path = tmp_path / name
@@ -285,14 +282,14 @@ def test_files_that_are_no_layout_are_named_as_the_package_names_them(
 
 
 def test_another_size_is_named_and_not_opened(visit) -> None:
-    page = visit()
+    page = visit(network=False)
     said = open_file(page, "large.png", png(Image.fromarray(ids(size=128))))
     assert "large.png is 128 x 128 pixels (width x height), a street in this page 64 x 64" in said
     np.testing.assert_array_equal(layout(page), offered(0))
 
 
 def test_colours_are_read_where_they_are_the_worlds_own(visit) -> None:
-    page = visit("#world=city")
+    page = visit("#world=city", network=False)
     colours = np.array(CITY.colours, np.uint8)
     plan = ids(0, 4, size=128)
     shown = colours[plan]
@@ -312,7 +309,7 @@ def test_a_saved_layout_is_a_label_file(visit, tmp_path: Path) -> None:
     packed = paint_worlds.pack(torch.from_numpy(offered(1, CITY)).index_fill(
         0, torch.arange(9), IGNORE
     ))  # fmt: skip
-    page = visit(f"#world=city&layout=128x128.{packed}")
+    page = visit(f"#world=city&layout=128x128.{packed}", network=False)
     with page.expect_download() as download:
         page.locator('[data-save="layout"]').click()
     file = tmp_path / download.value.suggested_filename
@@ -327,7 +324,7 @@ def test_a_saved_layout_is_a_label_file(visit, tmp_path: Path) -> None:
 
 
 def test_keys_work_without_a_click_and_not_where_one_types(visit) -> None:
-    page = visit()
+    page = visit(network=False)
 
     def kind() -> str:
         return page.locator('input[name="painter-kind"]:checked').get_attribute("value")
@@ -354,7 +351,7 @@ def test_keys_work_without_a_click_and_not_where_one_types(visit) -> None:
 
 
 def test_the_focus_is_never_lost(visit) -> None:
-    page = visit()
+    page = visit(network=False)
     stroke(page, (20, 20), (30, 20))
     for name in ("Undo", "Redo"):
         page.get_by_role("button", name=name, exact=True).focus()
@@ -384,7 +381,7 @@ def test_a_circle_that_is_told_is_seen(visit) -> None:
 )
 @pytest.mark.parametrize("world", [STREET, CITY], ids=["street", "city"])
 def test_the_final_image_is_seen_while_one_paints(visit, world, width: int, height: int) -> None:
-    page = visit(f"#world={world.name}", viewport={"width": width, "height": height})
+    page = visit(f"#world={world.name}", viewport={"width": width, "height": height}, network=False)
     if width < 700:  # a phone scrolls to the painter, and then no more
         page.locator('[data-picture="final"]').evaluate(
             "figure => scrollTo(0, scrollY + figure.getBoundingClientRect().top - 56)"
@@ -400,13 +397,13 @@ def test_the_final_image_is_seen_while_one_paints(visit, world, width: int, heig
 @pytest.mark.parametrize("width", [320, 390, 800, 1280])
 @pytest.mark.parametrize("world", [STREET, CITY], ids=["street", "city"])
 def test_nothing_overlaps_or_leaves_the_page(visit, world, width: int) -> None:
-    page = visit(f"#world={world.name}", viewport={"width": width, "height": 800})
+    page = visit(f"#world={world.name}", viewport={"width": width, "height": 800}, network=False)
     assert page.evaluate(CROWDED) == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 def test_the_city_is_accessible(visit) -> None:
-    page = visit("#world=city")
+    page = visit("#world=city", network=False)
     for theme, width in (("light", 1280), ("dark", 390)):
         page.evaluate("theme => document.documentElement.dataset.theme = theme", theme)
         page.set_viewport_size({"width": width, "height": 900})
@@ -417,9 +414,9 @@ def test_the_city_is_accessible(visit) -> None:
 
 
 def test_the_address_says_the_world_once(visit) -> None:
-    page = visit("#world=city")
+    page = visit("#world=city", network=False)
     stroke(page, (5, 5), (9, 9), world=CITY)
     page.wait_for_function("location.hash.includes('layout=')")
-    again = visit("#" + urlsplit(page.url).fragment)
+    again = visit("#" + urlsplit(page.url).fragment, network=False)
     np.testing.assert_array_equal(layout(again, CITY), layout(page, CITY))
     assert page.url.count("world=") == 1

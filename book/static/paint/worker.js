@@ -58,6 +58,7 @@ async function load() {
     provider = untried.shift();
     try {
       const network = download(world.networks[0]);
+      network.catch(() => {}); // what failed is found below, where it is waited for
       // Of onnxruntime-web: the module to import, and the WebAssembly that it loads.
       const [module, wasm] = world.runtime[provider].map((name) => new URL(name, folder).href);
       ort = await import(module);

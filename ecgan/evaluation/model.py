@@ -1,5 +1,6 @@
 r"""A model by its name to rows of scores; its data, judge and features are found."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
@@ -9,6 +10,7 @@ import torch
 
 from ecgan.config import Config, DataConfig
 from ecgan.data.examples import Counted, Example, folder_examples, pictures, toy_examples
+from ecgan.data.folders.classes import classes_file, decide_classes
 from ecgan.data.folders.scenes import find_convention
 from ecgan.data.source import HELD_OUT_SEED
 from ecgan.evaluation.evaluate import Evaluation, paint
@@ -59,6 +61,13 @@ def folder_scenes(
 ) -> tuple[Counted[Example], Counted[Example] | None]:
     r"""The scenes of a folder's validation part; of its training part, or of another folder."""
     config = Config(model=generator.config, data=cut)
+    names = decide_classes(config, data).names
+    if names and len(names) != config.model.classes:
+        print(
+            f"note: the model paints {config.model.classes} classes, {classes_file(data)} names "
+            f"{len(names)}; is it this data set's model?",
+            file=sys.stderr,
+        )
     if training_data is None and "{split}" in find_convention(data).images.folder:
         training_data = data
     training = None

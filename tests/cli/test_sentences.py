@@ -143,6 +143,52 @@ def test_the_first_advice_does_not_lead_to_a_second_refusal(tmp_path, capsys, mo
     assert main([*command.split(), *SILENT.split()]) == 0
 
 
+def test_evaluate_reads_the_classes_as_training_does(tmp_path, capsys) -> None:
+    from support.fuzz_place import prepare
+
+    place = prepare(tmp_path)
+    command = f"evaluate --model {place / 'model.safetensors'} --data {place / 'data'} --cpu "
+    command += f"--judge {place / 'reader.safetensors'} --protocols miou-native"
+    names = place / "data/train/classes.json"
+    assert main(command.split()) == 0
+    assert capsys.readouterr().err == ""
+    names.write_text('["sky", "sea"]')
+    assert main(command.split()) == 0
+    told = f"note: the model paints 4 classes, {names} names 2; is it this data set's model?\n"
+    assert capsys.readouterr().err == told
+    names.write_text("{")
+    assert f"{names} is no JSON" in said(capsys, command)
+
+
+def test_the_place_is_tried_before_the_work(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.onnx").mkdir()
+    assert "net.onnx cannot be written" in said(capsys, "export net.onnx --model nowhere")
+    (tmp_path / "made").write_text("mine")
+
+    def refuse(*_, **__):
+        raise AssertionError("the work has begun")
+
+    monkeypatch.setattr("ecgan.teaching.toy_models.make_segmenter", refuse)
+    assert "cannot be written" in said(capsys, "make-toy toy_judge --out made")
+    assert (tmp_path / "made").read_text() == "mine"
+
+
+def test_a_segmenter_leaves_255_out_and_is_not_scored_on_what_it_was_fitted_to(
+    tmp_path, capsys
+) -> None:
+    from support.scenes_on_disk import blocks, save, write
+
+    write(tmp_path, "folder", [0, 1, 255], size=(32, 32))
+    command = f"segmenter {tmp_path / 's.safetensors'} --data {tmp_path} --steps 1 --width 2 "
+    command += "--batch-size 2 --cpu --model.height 32 --model.width 32 --model.classes 2"
+    assert main(command.split()) == 0
+    assert "kept apart" not in capsys.readouterr().out
+    for path in (tmp_path / "labels").iterdir():
+        save(blocks([255], (32, 32)), path)
+    assert "every pixel of every layout is 255" in said(capsys, command)
+
+
 # Models by name.
 
 

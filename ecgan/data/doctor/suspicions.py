@@ -21,6 +21,7 @@ def suspicions(root: Path, facts: list[Facts], expected: Expected, config: Confi
     return [
         *_nothing_to_learn(root, facts, expected),
         *_palettes(root, facts),
+        *_grey_palettes(root, facts),
         *_large(root, facts, config),
     ]
 
@@ -98,6 +99,29 @@ def _palettes(root: Path, facts: list[Facts]) -> list[Finding]:
             f"numbers are perhaps no class ids, but places in each file's own palette; convert "
             f"them by their colours with ecgan.method.layouts.from_colors",
             files=_names(root, list(named)),
+        )
+    ]
+
+
+def _grey_palettes(root: Path, facts: list[Facts]) -> list[Finding]:
+    r"""Grey pictures that a program saved with a palette, and so numbered anew, as GIFs are."""
+    odd = {
+        one.scene.label: next(iter(moved.items()))
+        for one in facts
+        if all(len(set(colour)) == 1 for colour in one.colours.values())
+        and (moved := {value: grey[0] for value, grey in one.colours.items() if grey[0] != value})
+    }
+    if not odd:
+        return []
+    path, (value, grey) = next(iter(odd.items()))
+    return [
+        Finding(
+            level="warning",
+            kind="palettes of greys",
+            message=f"{value} in {path.name} is shown as the grey {grey}: if greys are the class "
+            f"ids, the program that saved them (GIFs are always so) numbered them anew; export "
+            f"them again as grey PNG",
+            files=_names(root, list(odd)),
         )
     ]
 

@@ -1,7 +1,7 @@
 r"""A Sphinx extension: figures outside the numbered chapters get numbers that cannot be mistaken.
 
-Sphinx counts them through the book, so that Figures 3 to 7 would stand before Figure 1.1. Here those
-of the pages before the first chapter are 0.1, 0.2, ..., and those of the reference R.1, R.2, ...
+Sphinx counts them through the book, so that Figures 3 to 7 would stand before Figure 1.1. Here
+those of the pages before the first chapter are 0.1, 0.2, ..., those of the reference R.1, R.2, ...
 """
 
 from itertools import count

@@ -2,10 +2,12 @@ r"""Put the chapters in order and run them in place: `make notebooks`, or one wi
 
 Of the outputs only those stay that the tests compare, in cells tagged `nbval-check-output`; the
 book makes the others when it is built. The setup cell and the link to Colab are written from here.
+Each run adds a row to notebooks/times.jsonl, which the times that chapters promise are held to.
 """
 
 import os
 import sys
+import time
 from pathlib import Path
 
 import nbformat
@@ -14,9 +16,11 @@ from nbformat import NotebookNode
 
 from book import BOOK, ROOT
 from book.tools.repository import current
+from ecgan.files import records
 
 FOLDER = ROOT / "notebooks"
 SETUP = (BOOK / "tools" / "setup_cell.py").read_text().strip()
+TIMES = FOLDER / "times.jsonl"
 LINK = "[Run this chapter on Colab]"
 MARK = "nbval-check-output"
 KEPT_METADATA = ("tags", "mystnb")
@@ -62,12 +66,17 @@ def _keep_checked_output(cell: NotebookNode, number: int) -> None:
             output.execution_count = number
 
 
-def run(path: Path) -> None:
-    r"""Run one chapter from top to bottom and write it back."""
+def run(path: Path) -> dict:
+    r"""Run one chapter from top to bottom and write it back; how long that took."""
     notebook = tidy(nbformat.read(path, as_version=4), colab_link(path))
     place = {"metadata": {"path": FOLDER}}
+    start = time.perf_counter()
     NotebookClient(notebook, timeout=600, coalesce_streams=True, resources=place).execute()
+    seconds = round(time.perf_counter() - start, 1)
     nbformat.write(tidy(notebook, colab_link(path)), path)
+    machine = {"clock": "wall", "device": f"{os.cpu_count()} cores"}
+    found = {"chapter": path.stem, "metric": "run", "value": seconds, "unit": "s", **machine}
+    return found | {"commit": records.commit(), "versions": records.versions()}
 
 
 def main(names: list[str]) -> None:
@@ -79,7 +88,7 @@ def main(names: list[str]) -> None:
             known = ", ".join(found.stem for found in sorted(FOLDER.glob("*.ipynb")))
             sys.exit(f"there is no chapter {path.stem}; there are {known}")
         print(f"running {path.stem}", flush=True)
-        run(path)
+        records.append(TIMES, [run(path)])
 
 
 if __name__ == "__main__":

@@ -9,7 +9,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from book.extensions import facts
 from book.tools import notebooks, repository
+from ecgan.files import records
 from support.chapters import PATHS, ROOT, read, tags
 
 LONGEST_CELL = 20
@@ -98,6 +100,19 @@ def test_pictures_are_described(path: Path) -> None:
 
 
 @each_chapter
+def test_noise_is_folded(path: Path) -> None:
+    r"""Imports, code that only draws, and checks of our own prose are not what a reader came for."""
+    for cell in code_cells(path):
+        body = [n for n in ast.parse(cell.source).body if not isinstance(n, ast.FunctionDef)]
+        imports = sum(isinstance(node, ast.Import | ast.ImportFrom) for node in body)
+        draws = re.search(r"\bplt\.|\.axes\b|\baxes\[", "\n".join(map(ast.unparse, body)))
+        checks = any(isinstance(node, ast.Assert) for node in body)
+        if imports > 2 or draws or checks:
+            folded = {"hide-input", "hide-cell", "remove-input", "remove-cell"} & set(tags(cell))
+            assert folded, f"cell {cell.id}: tag it hide-input, or remove-cell if it only checks"
+
+
+@each_chapter
 def test_checked_outputs_are_stored(path: Path) -> None:
     r"""A cell marked for comparison without an output compares nothing."""
     marked = [cell for cell in code_cells(path) if notebooks.MARK in tags(cell)]
@@ -114,6 +129,18 @@ def test_says_what_it_teaches_and_asks(path: Path) -> None:
         assert wanted in prose, f"the chapter has no part named {wanted!r}"
     assert re.search(r"\bminutes?\b|\bmin\b", prose), "no time to read"
     assert re.search(r"\bseconds?\b|\bs\b", prose), "no time to run"
+
+
+RUNS = 3  # of a chapter's last runs the quickest counts: a busy machine says nothing of it
+
+
+@pytest.mark.parametrize("chapter", facts.chapters(), ids=lambda chapter: chapter["file"])
+def test_a_chapter_takes_the_time_that_it_promises(chapter: dict) -> None:
+    r"""By the rows that `make notebooks` wrote; nothing is timed here."""
+    name = chapter["file"].removesuffix(".ipynb")
+    took = [row["value"] for row in records.read(notebooks.TIMES) if row["chapter"] == name]
+    assert took, f"{name} was never timed: run `make notebooks ONLY={name}`"
+    assert min(took[-RUNS:]) <= chapter["seconds"] <= 3 * min(took[-RUNS:]) + 10, took
 
 
 def test_labels_are_unique_in_the_book() -> None:

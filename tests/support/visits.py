@@ -28,6 +28,20 @@ THIN = """() => {
 }"""
 NIGHT = "Object.assign(document.documentElement.dataset, { mode: 'dark', theme: 'dark' })"
 STILL = "*, ::before, ::after { transition: none !important; animation: none !important }"
+# Whatever is wider than the box it stands in: its end is not seen. Folded boxes are opened first.
+CUT = """async () => {
+  const folded = [...document.querySelectorAll("article details:not([open])")];
+  folded.forEach((part) => { part.open = true; });
+  await new Promise((ready) => requestAnimationFrame(() => requestAnimationFrame(ready)));
+  const wide = (box) => box.scrollWidth > box.clientWidth + 1;
+  const beyond = (box) => box.getBoundingClientRect().width > box.parentElement.clientWidth + 1;
+  const cut = [
+    ...[...document.querySelectorAll("article pre")].filter((box) => box.clientWidth && wide(box)),
+    ...[...document.querySelectorAll("article table, article .cell_output img")].filter(beyond),
+  ].map((box) => `${box.tagName}: ${(box.textContent.trim() || box.alt).slice(0, 60)}`);
+  folded.forEach((part) => { part.open = false; });
+  return cut;
+}"""
 FOCUS = """() => {
   const focused = document.activeElement, style = getComputedStyle(focused);
   const outlined = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0;
@@ -39,9 +53,10 @@ FOCUS = """() => {
 
 @dataclass(frozen=True, kw_only=True)
 class Visit:
-    r"""What a page showed: grave faults, its width on a phone, the bytes of all it loaded."""
+    r"""What a page showed: grave faults, what is cut off, its width on a phone, the bytes it loaded."""
 
     faults: list[str]
+    cut: list[str]
     width: int
     weight: int
 
@@ -71,15 +86,17 @@ def visit(browser: Browser, server: Server, name: str, *, thorough: bool = False
     asked = {server.folder / path.lstrip("/") for path in server.asked}
     weight = sum(path.stat().st_size for path in asked if path.is_file() and not _painter(path))
     width = tab.evaluate("document.documentElement.scrollWidth")
+    cut = [f"on a phone, {box}" for box in tab.evaluate(CUT)]
     tab.evaluate(THIN)
     tab.add_style_tag(content=STILL)
     found = faults(tab, "light")
     tab.emulate_media(color_scheme="dark")
     tab.set_viewport_size(LAPTOP)
     tab.evaluate(NIGHT)
+    cut += [f"on a laptop, {box}" for box in tab.evaluate(CUT)]
     found += faults(tab, "dark", **({} if thorough else {"runOnly": COLOUR}))
     context.close()
-    return Visit(faults=found, width=width, weight=weight)
+    return Visit(faults=found, cut=cut, width=width, weight=weight)
 
 
 def _painter(path: Path) -> bool:

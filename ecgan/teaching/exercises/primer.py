@@ -29,7 +29,7 @@ def hinge(answer):
     wanted = F.relu(1 - real).mean() + F.relu(1 + made).mean()
     met = answer(real, made)
     hint = "The mean of max(0, 1 - score) over real ones, plus that of max(0, 1 + score) over made."
-    if isinstance(met, torch.Tensor | float):
+    if isinstance(met, float) or (isinstance(met, torch.Tensor) and not met.ndim):
         slips = {
             F.relu(1 + real).mean() + F.relu(1 - made).mean(): "Real and made are swapped.",
             (1 - real).mean() + (1 + made).mean(): "Beyond the margin it costs nothing: max(0, …).",

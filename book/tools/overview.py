@@ -14,7 +14,7 @@ from ecgan.teaching.figures import layout_rgb, strip, use_style
 from ecgan.weights.checkpoint import shipped
 
 STATIC = BOOK / "static"
-SCENE, CITY = 9, 25
+SCENE, CITY = 9, 36
 
 
 def street() -> Figure:

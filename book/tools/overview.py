@@ -1,6 +1,6 @@
 r"""Draws the first pictures of README and book, from the shipped networks.
 
-`static/city.png`: the plan of a city, and the photograph painted from it. `static/overview.png`: a
+`static/city.jpg`: the plan of a city, and the photograph painted from it. `static/overview.png`: a
 held-out street of the toy world, and all that the generator makes of it.
 """
 
@@ -35,7 +35,7 @@ def city() -> Figure:
 def main() -> None:
     use_style()
     street().savefig(STATIC / "overview.png", dpi=150)
-    city().savefig(STATIC / "city.png", dpi=200)
+    city().savefig(STATIC / "city.jpg", dpi=200, pil_kwargs={"quality": 85})
 
 
 if __name__ == "__main__":

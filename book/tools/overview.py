@@ -1,6 +1,6 @@
 r"""Draws the first pictures of README and book, from the shipped networks.
 
-`static/city.png`: the plan of a city, and the photograph painted from it. `static/overview.png`: a
+`static/city.jpg`: the plan of a city, and the photograph painted from it. `static/overview.png`: a
 held-out street of the toy world, and all that the generator makes of it.
 """
 
@@ -14,7 +14,7 @@ from ecgan.teaching.figures import layout_rgb, strip, use_style
 from ecgan.weights.checkpoint import shipped
 
 STATIC = BOOK / "static"
-SCENE, CITY = 9, 25
+SCENE, CITY = 9, 36
 
 
 def street() -> Figure:
@@ -35,7 +35,7 @@ def city() -> Figure:
 def main() -> None:
     use_style()
     street().savefig(STATIC / "overview.png", dpi=150)
-    city().savefig(STATIC / "city.png", dpi=200)
+    city().savefig(STATIC / "city.jpg", dpi=200, pil_kwargs={"quality": 85})
 
 
 if __name__ == "__main__":

@@ -140,6 +140,24 @@ def test_a_strip_shows_maps_within_limits() -> None:
     assert figures.strip([torch.tensor([[True, False]])]).axes[0].images[0].get_clim() == (0, 1)
 
 
+def test_photographs_are_smooth_and_layouts_stay_sharp() -> None:
+    pictures = [figures.layout_rgb(toy.scenes(1).labels[0]), toy.scenes(1).images[0]]
+    for smooth, expected in ((False, ["nearest", "nearest"]), (True, ["nearest", "lanczos"])):
+        axes = figures.strip(pictures, smooth=smooth).axes
+        assert [axis.images[0].get_interpolation() for axis in axes] == expected
+
+
+def test_a_photograph_is_shown_as_a_light_jpeg() -> None:
+    noise = torch.rand(2, 3, 128, 128, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    figure = figures.strip(noise, smooth=True)
+    as_png = io.BytesIO()
+    figure.savefig(as_png, format="png", dpi=figures.JPEG["dpi"])
+    shown = figures.Photograph(figure)._repr_jpeg_()
+    assert Image.open(io.BytesIO(shown)).format == "JPEG"
+    assert Image.open(io.BytesIO(shown)).size == Image.open(as_png).size
+    assert len(shown) < len(as_png.getvalue()) / 2
+
+
 @pytest.mark.parametrize(
     ("pictures", "options", "says"),
     [

@@ -12,6 +12,10 @@ from ecgan.config import Number
 
 CLASSES = ("building", "land", "road", "vegetation", "water")
 BUILDING, LAND, ROAD, VEGETATION, WATER = range(5)
+# Buildings, roads and plants as in the toy world; told apart by every kind of colour vision.
+PALETTE = np.array(
+    [(236, 152, 90), (244, 234, 206), (72, 72, 90), (46, 133, 98), (110, 190, 235)], dtype=np.uint8
+)
 STREETS, LANES = (6.0, 14.0), (5.0, 8.0)  # widths in pixels, from and to
 BLOCKS, LOTS = (90.0, 260.0), (40.0, 110.0)  # distances of streets, and of lanes between houses
 QUARTERS = {"houses": 0.34, "park": 0.16, "ground": 0.5}  # shares of the blocks

@@ -98,6 +98,7 @@ def strip(
     scale: float | int = 1,
     limits: tuple[float | int, float | int] | None = (0, 1),
     cmap: str = "gray",
+    smooth: bool = False,
 ) -> Figure:
     r"""Pictures side by side, each pixel a sharp square. Show it as the last line of a cell.
 
@@ -110,6 +111,7 @@ def strip(
         scale: 1 is the width of the page.
         limits: of maps "h w", the values shown darkest and brightest; None: each map's own.
         cmap: matplotlib's name of the colours of maps.
+        smooth: enlarge tensors "3 h w" without corners, as photographs are; all else stays sharp.
 
     Raises:
         ValueError: nothing to show, a picture of unknown shape, titles or rows that do not fit.
@@ -141,7 +143,8 @@ def strip(
         axis.spines[:].set_visible(False)
         if i < len(shown):
             low, top = limits if limits and shown[i].ndim == 2 else (None, None)
-            axis.imshow(shown[i], interpolation="nearest", cmap=cmap, vmin=low, vmax=top)
+            way = "lanczos" if smooth and isinstance(pictures[i], Tensor) else "nearest"
+            axis.imshow(shown[i], interpolation=way, cmap=cmap, vmin=low, vmax=top)
         if i < len(titles):
             axis.set_title(titles[i], fontsize=FONT - 1, pad=4)
         if rows is not None and i % columns == 0:

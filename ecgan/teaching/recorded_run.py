@@ -55,11 +55,11 @@ class RecordedRun:
     """
 
     facts: dict
-    rows: list[dict[str, float]]
+    rows: list[dict]
     layouts: UInt8[np.ndarray, "n h w"]
     painted: dict[int, UInt8[np.ndarray, "n h w 3"]]
 
-    def at(self, step: int) -> dict[str, float]:
+    def at(self, step: int) -> dict:
         r"""The row of the log that lies nearest to a step."""
         return min(self.rows, key=lambda row: abs(row["step"] - step))
 

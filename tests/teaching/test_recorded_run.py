@@ -23,7 +23,8 @@ MOST_BYTES = 1_000_000
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> Path:
     r"""A run of three steps that kept every generator."""
-    folder, config = tmp_path_factory.mktemp("run"), tiny_run.config(steps=3, ema=0.5)
+    folder = tmp_path_factory.mktemp("run")
+    config = tiny_run.config(steps=3, ema=0.5, generator_rate=0.05)
     settings = RunSettings(log_every=1, keep_every=1, checkpoint_every=0, sample_every=0, cpu=True)
     fit(config, folder, segmenter=tiny_run.segmenter(), settings=settings)
     return folder

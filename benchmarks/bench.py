@@ -5,8 +5,6 @@ r"""Speed against the released schedule: interleaved steps of both, ratios with 
 """
 
 import argparse
-import os
-import platform
 import resource
 import statistics
 import subprocess
@@ -34,15 +32,6 @@ PROTOCOLS = {
 }
 
 
-def processor() -> str:
-    r"""The processor in words."""
-    lines = (
-        Path("/proc/cpuinfo").read_text().splitlines() if os.path.exists("/proc/cpuinfo") else []
-    )
-    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
 def about(case: str, *, layouts: Path | None) -> dict:
     r"""What is needed to read a row later."""
     return {
@@ -53,7 +42,7 @@ def about(case: str, *, layouts: Path | None) -> dict:
         "commit": records.commit(),
         "versions": records.versions(),
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "device": f"{processor()}, {torch.get_num_threads()} threads",
+        "device": f"{records.processor()}, {torch.get_num_threads()} threads",
     }
 
 

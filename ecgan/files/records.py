@@ -34,6 +34,14 @@ def versions() -> dict[str, str]:
     return found
 
 
+def processor() -> str:
+    r"""The processor in words."""
+    file = Path("/proc/cpuinfo")
+    lines = file.read_text().splitlines() if file.exists() else []
+    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
 @cache
 def commit() -> str:
     r"""The commit of the package's code, with "+" where files differ; "unknown" outside git.

@@ -31,26 +31,30 @@ def step(trainer: "Trainer", batches: Sequence[Batch]) -> dict[str, float]:
     by then: an optimiser that is told of it does nothing. It raises NonFiniteLoss.
     """
     numbers: dict[str, Tensor] = {}
-    for moving in TOGETHER if trainer.config.training.simultaneous else ALTERNATING:
+    together = trainer.config.training.simultaneous
+    for moving in TOGETHER if together else ALTERNATING:
         players = {name: trainer.players[name] for name in moving}
         for player in players.values():
             player.optimiser.zero_grad()
         for batch in batches:
             with unchecked():
                 terms = forward(trainer, batch, moving)
-                # The generator's last: it gives back the maps while its gradients fill memory.
+                # The generator goes last: as its gradients come, maps go.
                 for name in reversed(moving):
-                    loss = trainer.machine.scaler.scale(terms[name].total / len(batches))
-                    more = name != moving[0]
-                    loss.backward(inputs=players[name].parameters, retain_graph=more)
+                    mean = terms[name].total / len(batches)
+                    loss = trainer.machine.scaler.scale(mean)
+                    own = players[name].parameters
+                    loss.backward(inputs=own, retain_graph=name != moving[0])
                 add(numbers, terms, share=1 / len(batches))
         for name, player in players.items():
-            trainer.machine.average(gradients(player, all_of_them=trainer.machine.processes > 1))
+            several = trainer.machine.processes > 1
+            trainer.machine.average(gradients(player, all_of_them=several))
             trainer.machine.scaler.unscale_(player.optimiser)
             numbers[f"{name}_gradient"] = gradient_norm(player.parameters)
-        bad = ~torch.stack([value.isfinite() for value in numbers.values()]).all()
+        finite = [value.isfinite() for value in numbers.values()]
+        bad = ~torch.stack(finite).all()
         for player in players.values():
-            player.optimiser.found_inf = bad.float()  # then Adam leaves every weight as it is
+            player.optimiser.found_inf = bad.float()  # then Adam does nothing
             trainer.machine.scaler.step(player.optimiser)
     values = torch.stack([value.float() for value in numbers.values()]).tolist()
     found = dict(zip(numbers, values, strict=True))
@@ -58,7 +62,11 @@ def step(trainer: "Trainer", batches: Sequence[Batch]) -> dict[str, float]:
     return found
 
 
-def forward(trainer: "Trainer", batch: Batch, moving: Moving) -> dict[str, Terms]:
+def forward(
+    trainer: "Trainer",
+    batch: Batch,
+    moving: Moving,
+) -> dict[str, Terms]:
     r"""Paint, discriminate, and sum up the losses of the networks that move."""
     objective, terms = trainer.objective, {}
     with trainer.machine.autocast():
@@ -68,13 +76,17 @@ def forward(trainer: "Trainer", batch: Batch, moving: Moving) -> dict[str, Terms
         # The real image answers for the first and for the final one.
         real = {"real edge": batch.edges} if "edge" in painted else {}
         real["real image"] = batch.images
-        judged = trainer.discriminator.discriminate(batch.semantics, painted | real)
+        discriminate = trainer.discriminator.discriminate
+        judged = discriminate(batch.semantics, painted | real)
         fake = {name: judged[name] for name in painted}
-        real = {name: judged["real edge" if name == "edge" else "real image"] for name in painted}
+        models = dict.fromkeys(painted, "real image") | {"edge": "real edge"}
+        real = {name: judged[models[name]] for name in painted}
         if "generator" in moving:
-            terms["generator"] = objective.generator_terms(made, batch, fake, real)
+            own = objective.generator_terms(made, batch, fake, real)
+            terms["generator"] = own
         if "discriminator" in moving:
-            terms["discriminator"] = objective.discriminator_terms(fake, real)
+            own = objective.discriminator_terms(fake, real)
+            terms["discriminator"] = own
     return terms
 
 

@@ -22,16 +22,15 @@ def test_the_signs_that_chapter_08_reads() -> None:
     runs = failures.recorded()
     healthy = runs["healthy"]
     assert (healthy.real - healthy.made)[-10:].mean() > 1
-    for name in ("fast discriminator", "B"):
-        run = runs[name]
-        assert (run.real - run.made).abs().mean() < 0.1 * run.real.abs().mean()
+    for name in ("fast discriminator", "B"):  # while the learning rates are high
+        real, made = (scores[: len(scores) // 2] for scores in (runs[name].real, runs[name].made))
+        assert (real - made).abs().mean() < 0.1 * real.abs().mean()
     for name in ("no adversarial loss", "C"):
         assert runs[name].made.abs().max() < 0.1
-    for name in ("no example", "A"):
-        assert runs[name].distance.max() > 1.5 * healthy.distance.max()
+    for name in ("no example", "A", "shifted labels"):
+        assert (runs[name].real - runs[name].made)[-10:].mean() > 1
+        assert runs[name].distance[-10:].min() > 1.1 * healthy.distance[-10:].max()
     assert runs["fast generator"].distance[-10:].min() > 2 * healthy.distance.max()
-    apart = runs["shifted labels"].distance - healthy.distance
-    assert apart.abs().mean() < 0.05, "no curve gives shifted labels away"
 
 
 @pytest.fixture(scope="module")

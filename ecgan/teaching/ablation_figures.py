@@ -41,8 +41,10 @@ def by_variant(rows: Sequence[Mapping], metrics: Sequence[str]) -> Figure:
     """
     rows, lines = as_rows(rows), -(-len(metrics) // 2)
     size = (WIDTH, 0.5 + 3 * lines)
-    figure, axes = plt.subplots(lines, min(2, len(metrics)), figsize=size, sharey=True)
-    for axis, metric in zip(np.atleast_1d(axes).flat, metrics, strict=False):
+    figure, axes = plt.subplots(
+        lines, min(2, len(metrics)), figsize=size, sharey=True, squeeze=False
+    )
+    for axis, metric in zip(axes.flat, metrics, strict=False):
         for place, variant in enumerate(VARIANTS):
             numbers = list(values(rows, f"ablation/{variant}", metric).values())
             _one_run(axis, numbers, place, CYCLE[variant not in ADDED])

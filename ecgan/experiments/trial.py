@@ -113,7 +113,7 @@ def trained(cell: Cell, world: World, data: str | Path | None) -> Trial:
     """
     config, settings, found = cell.plan.config, cell.plan.trial, Trial()
     machine = Machine(precision=config.training.precision, device=settings.device)
-    source = Source(config=config, machine=machine, data=data)
+    source = Source(config=config, machine=machine, data=data or None)
     lite = config.losses.perceptual and config.losses.perceptual_features == "lite"
     trainer = Trainer(
         config=config,

@@ -25,7 +25,7 @@ def _plain(run: str) -> str:
     return called(run).replace("*", "")
 
 
-def _one_run(axis: Axes, numbers: Sequence[float], place: float, colour: str) -> None:
+def _one_run(axis: Axes, numbers: Sequence[float], place: float | int, colour: str) -> None:
     r"""A dot a seed, a bar for the interval of the mean, a mark for the mean."""
     axis.plot(numbers, [place] * len(numbers), "o", color=colour, alpha=0.45, markersize=5)
     if numbers:
@@ -41,8 +41,10 @@ def by_variant(rows: Sequence[Mapping], metrics: Sequence[str]) -> Figure:
     """
     rows, lines = as_rows(rows), -(-len(metrics) // 2)
     size = (WIDTH, 0.5 + 3 * lines)
-    figure, axes = plt.subplots(lines, min(2, len(metrics)), figsize=size, sharey=True)
-    for axis, metric in zip(np.atleast_1d(axes).flat, metrics, strict=False):
+    figure, axes = plt.subplots(
+        lines, min(2, len(metrics)), figsize=size, sharey=True, squeeze=False
+    )
+    for axis, metric in zip(axes.flat, metrics, strict=False):
         for place, variant in enumerate(VARIANTS):
             numbers = list(values(rows, f"ablation/{variant}", metric).values())
             _one_run(axis, numbers, place, CYCLE[variant not in ADDED])
@@ -82,6 +84,9 @@ def gains(rows: Sequence[Mapping], claims: Sequence[Claim]) -> Figure:
         axis.set_ylim(len(found) - 0.5, -0.5)
         axis.set_title(f"gain in {METRICS[metric].name} (right: better)", fontsize=SMALL + 1)
         axis.tick_params(axis="x", labelsize=SMALL)
+        if not any(one.gains for _, one in found):
+            axis.set_xticks([])
+            axis.text(0.5, 0.5, "not run yet", transform=axis.transAxes, fontsize=SMALL)
     plt.close(figure)
     return figure
 
@@ -91,7 +96,7 @@ def settling(
     variants: Sequence[str],
     metrics: Sequence[str],
     *,
-    shares: Sequence[float] = (0.25, 0.5, 1),
+    shares: Sequence[float | int] = (0.25, 0.5, 1),
 ) -> Figure:
     r"""Means over seeds after shares of the training, a line a variant, a panel a metric."""
     rows = as_rows(rows)

@@ -150,7 +150,7 @@ def test_the_status_page_names_every_chapter_and_version() -> None:
     for path in PATHS:
         assert f"notebooks/{path.stem}" in shown
     assert "failed" not in shown
-    assert len(re.findall(r"\bran\b", shown)) > len(PATHS)
+    assert len(re.findall(r"\bran\b", shown)) >= len(PATHS)
     assert facts.commit().replace("`", "") in " ".join(shown.split())
 
 

@@ -49,8 +49,8 @@ def lighten(app: Sphinx, exception: Exception | None) -> None:
         return
     (folder / ICONS).write_text("// The icons come from the web font.\n")
     for page in folder.rglob("*.html"):
-        if page.name != "search.html":
-            page.write_text(THEBE.sub(r"\1\2", INDEX.sub("", page.read_text())))
+        text = THEBE.sub(r"\1\2", page.read_text())
+        page.write_text(text if page.name == "search.html" else INDEX.sub("", text))
     for picture in (folder / "_images").glob("*.png"):
         with Image.open(picture) as image:
             flat = image.convert("RGB")

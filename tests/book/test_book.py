@@ -150,7 +150,7 @@ def test_the_status_page_names_every_chapter_and_version() -> None:
     for path in PATHS:
         assert f"notebooks/{path.stem}" in shown
     assert "failed" not in shown
-    assert len(re.findall(r"\bran\b", shown)) > len(PATHS)
+    assert len(re.findall(r"\bran\b", shown)) >= len(PATHS)
     assert facts.commit().replace("`", "") in " ".join(shown.split())
 
 
@@ -216,7 +216,7 @@ def test_axe_and_the_tab_key_notice_faults(tabs: tuple) -> None:
         bad.write_text(
             "<html lang=en><title>bad</title><style>a:focus {outline: 0}</style><main><h1>Bad</h1>"
             "<p style='color: #ccc; background: #fff'>pale words</p><img src=x.png>"
-            "<p style='width: 900px'>wide</p><article><pre style='width: 9em'>one long line</pre>"
+            "<p style='width: 900px'>wide</p><article><pre style='width: 4em'>one long line</pre>"
             "<div><table style='width: 900px'><tr><td>a table</td></tr></table></div></article>"
             "<p><a href='#a'>a</a><a href='#b'>b</a></main>"
         )

@@ -101,7 +101,7 @@ def test_pictures_are_described(path: Path) -> None:
 
 @each_chapter
 def test_noise_is_folded(path: Path) -> None:
-    r"""Imports, code that only draws, and checks of our own prose are not what a reader came for."""
+    r"""Imports, code that only draws, checks of our own prose: no reader came for them."""
     for cell in code_cells(path):
         body = [n for n in ast.parse(cell.source).body if not isinstance(n, ast.FunctionDef)]
         imports = sum(isinstance(node, ast.Import | ast.ImportFrom) for node in body)

@@ -53,7 +53,7 @@ FOCUS = """() => {
 
 @dataclass(frozen=True, kw_only=True)
 class Visit:
-    r"""What a page showed: grave faults, what is cut off, its width on a phone, the bytes it loaded."""
+    r"""What a page showed: grave faults, what is cut off, its width on a phone, its bytes."""
 
     faults: list[str]
     cut: list[str]

@@ -28,10 +28,12 @@ export async function mount(host, say) {
     host.append(...still);
   };
 
+  let kept = 0;
   const keep = async () => {
-    const shown = here;
+    const [shown, turn] = [here, ++kept];
     const address = shown && (await write(shown.state));
-    if (shown && shown === here) history.replaceState(null, "", address);
+    // Neither an older state nor another world's may come last.
+    if (shown && shown === here && turn === kept) history.replaceState(null, "", address);
   };
   let timer;
   const keepSoon = () => {

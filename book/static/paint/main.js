@@ -28,10 +28,12 @@ export async function mount(host, say) {
     host.append(...still);
   };
 
+  let kept = 0;
   const keep = async () => {
-    const shown = here;
+    const [shown, turn] = [here, ++kept];
     const address = shown && (await write(shown.state));
-    if (shown && shown === here) history.replaceState(null, "", address);
+    // Neither an older state nor another world's may come last.
+    if (shown && shown === here && turn === kept) history.replaceState(null, "", address);
   };
   let timer;
   const keepSoon = () => {
@@ -68,25 +70,27 @@ export async function mount(host, say) {
   };
 
   const open = async () => {
+    const hash = small ? "" : location.hash;
     let name = here?.world.name ?? Object.keys(WORLDS)[0];
-    let trouble = "";
+    let trouble;
     try {
-      name = (small ? null : worldOf(location.hash)) ?? name;
+      name = worldOf(hash) ?? name;
     } catch (error) {
-      trouble = error.message;
+      trouble = error;
     }
     if (!(await show(name))) return;
     try {
-      const linked = small ? null : await read(location.hash, here.world);
+      if (trouble) throw trouble;
+      const linked = await read(hash, here.world);
       if (linked) {
         here.state.turn(linked.switches);
         here.state.replace(linked.layout);
       }
+      here.trouble("");
     } catch (error) {
-      trouble = error.message;
       here.state.replace(await here.first());
+      here.trouble(`${error.message} Here is another ${here.world.scene} instead.`);
     }
-    here.trouble(trouble && `${trouble} Here is another ${here.world.scene} instead.`);
   };
   const opening = () => open().catch(({ message }) => failed(message));
 

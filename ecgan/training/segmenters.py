@@ -73,13 +73,12 @@ def fit_segmenter(
     with stop_signals("stopping after this step; the segmenter is kept as it is") as asked:
         for _ in tqdm(range(steps), desc="segmenter", disable=quiet()):
             images, labels = next(pairs)
-            if (labels != IGNORE).any():  # a mean over no pixel is no number
-                scores = network(jitter(images))
-                loss = F.cross_entropy(scores, labels, weight=weights, ignore_index=IGNORE)
-                optimiser.zero_grad()
-                loss.backward()
-                optimiser.step()
-                schedule.step()
+            scores = network(jitter(images))
+            loss = F.cross_entropy(scores, labels, weight=weights, ignore_index=IGNORE)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
             if asked.is_set():
                 break
     return frozen(network)

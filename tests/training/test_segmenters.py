@@ -57,18 +57,6 @@ def test_layouts_without_a_class_teach_nothing_and_that_is_said(folder: Path) ->
         fit_on_folder(tiny_run.segmenter(), folder, config=config, steps=1)
 
 
-def test_a_batch_without_a_class_does_no_harm() -> None:
-    def pairs():
-        while True:
-            yield torch.zeros(2, 3, 8, 8), torch.full((2, 8, 8), 255)
-            yield torch.zeros(2, 3, 8, 8), torch.zeros(2, 8, 8, dtype=torch.long)
-
-    network = fit_segmenter(
-        tiny_run.segmenter(classes=2), pairs(), steps=4, rate=1e-3, weights=torch.ones(2)
-    )
-    assert all(value.isfinite().all() for value in network.state_dict().values())
-
-
 def test_ctrl_c_keeps_what_there_is(capfd) -> None:
     taken = []
 

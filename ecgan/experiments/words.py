@@ -37,7 +37,7 @@ METRICS = _metrics(
     iou_lamp=("lamp", 3, "higher"),
     iou_person=("person", 3, "higher"),
     edge_f1=("edge F1", 3, "higher"),
-    **{"fd-lite": ("FD lite", 1, "lower"), "kd-lite": ("KD lite", 3, "lower")},
+    **{"fd-lite": ("FD lite", 1, "lower"), "kd-lite": ("KD lite", 1, "lower")},
 )
 # Nothing but the image branch; parts added one by one, up to the whole.
 ADDED = MappingProxyType(

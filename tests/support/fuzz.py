@@ -191,7 +191,9 @@ def _changed(before: dict, after: dict, words: list[str], work: Path) -> list[st
         if before.get(path) == state or path in named:
             continue
         inside = any(path.is_relative_to(place) for place in named)
-        own = path.is_relative_to(work / "runs") or any(map(path.is_relative_to, outs))
+        # By default runs go to runs/, and the package's own models, in this place, to made/.
+        usual = any(path.is_relative_to(work / name) for name in ("runs", "made"))
+        own = usual or any(map(path.is_relative_to, outs))
         if not own and (path in before or not inside):
             odd.append(path.name)
     return odd + [path.name for path in before if path not in after]

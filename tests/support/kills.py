@@ -40,7 +40,8 @@ from support.scenes_on_disk import write
 
 KILLS = 100
 OLDER = b"older, and whole"
-OF_THE_MOMENT = ("log.jsonl", "run.lock")  # how long a step took, and who trained
+# How long a step took, who trained, and by which state of the code.
+OF_THE_MOMENT = ("log.jsonl", "run.lock", "run.json")
 SCENES = 24
 
 
@@ -104,10 +105,11 @@ def _run_is_whole(whole: Path, folder: Path) -> None:
     for path in (folder / "checkpoints").glob("step-*"):
         check_folder(path)
     records.read(folder / "log.jsonl")
-    for name in ("generator.safetensors", "run.json"):
-        path = folder / name
-        if path.is_file() and _content(path) != _content(whole / name):
-            raise HalfWritten(name)
+    if (folder / "run.json").is_file():
+        json.loads((folder / "run.json").read_text())
+    name = "generator.safetensors"
+    if (folder / name).is_file() and _content(folder / name) != _content(whole / name):
+        raise HalfWritten(name)
 
 
 # The commands that write a file or a folder of files over older ones.

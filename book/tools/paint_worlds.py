@@ -36,6 +36,7 @@ class World:
     segmenter: str
     classes: tuple[str, ...]
     colours: tuple[tuple[int, ...], ...]
+    published: tuple[tuple[int, ...], ...]  # of the data set's own label files
     ground: str  # what erasing leaves
     first: str  # the class in the brush: it is seen wherever it lands
     tiny: tuple[str, ...]  # whose small objects are looked for again in the pictures
@@ -88,6 +89,7 @@ WORLDS = (
         segmenter="toy_segmenter",
         classes=toy.CLASSES,
         colours=tuple(map(tuple, toy.PALETTE.tolist())),
+        published=(),
         ground="sky",
         first="tree",
         tiny=toy.TINY,
@@ -107,7 +109,8 @@ WORLDS = (
         generator="aerial",
         segmenter="aerial_segmenter",
         classes=plans.CLASSES,
-        colours=tuple(tuple(code.to_bytes(3, "big")) for code in aerial.COLOURS.values()),
+        colours=tuple(map(tuple, plans.PALETTE.tolist())),
+        published=tuple(tuple(code.to_bytes(3, "big")) for code in aerial.COLOURS.values()),
         ground="land",
         first="water",
         tiny=("water",),
@@ -121,11 +124,15 @@ WORLDS = (
 )
 
 
+def _hexadecimal(colour: tuple[int, ...]) -> str:
+    return "#" + bytes(colour).hex()
+
+
 def described(world: World) -> dict:
     r"""Classes, colours, words and scenes for the page; a scene is packed as a link packs it."""
     model = world.model
     layouts = [world.labels(number) for number in world.order]
-    colours = ["#" + bytes(colour).hex() for colour in world.colours]
+    colours = [_hexadecimal(colour) for colour in world.colours]
     ids = world.classes.index
     return {
         "name": world.name,
@@ -135,6 +142,7 @@ def described(world: World) -> dict:
         "height": model.height,
         "width": model.width,
         "classes": [{"name": n, "colour": c} for n, c in zip(world.classes, colours, strict=True)],
+        "published": [_hexadecimal(colour) for colour in world.published],
         "dontCare": model.dont_care,
         "numbering": from_notes(notes(world.weights[0]).get("numbering")).as_notes(),
         "ground": ids(world.ground),

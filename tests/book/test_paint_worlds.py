@@ -288,9 +288,10 @@ def test_another_size_is_named_and_not_opened(visit) -> None:
     np.testing.assert_array_equal(layout(page), offered(0))
 
 
-def test_colours_are_read_where_they_are_the_worlds_own(visit) -> None:
+@pytest.mark.parametrize("whose", ["colours", "published"])
+def test_colours_are_read_where_they_are_the_worlds_own_or_its_data_sets(visit, whose) -> None:
     page = visit("#world=city", network=False)
-    colours = np.array(CITY.colours, np.uint8)
+    colours = np.array(getattr(CITY, whose), np.uint8)
     plan = ids(0, 4, size=128)
     shown = colours[plan]
     shown[:5, 30:40] = 0  # black

@@ -1,8 +1,9 @@
 // Label files, read as the package reads them: whole numbers of grey or palette PNGs by the
-// numbering of the network's training, and colours where they are exactly this world's.
+// numbering of the network's training, and colours where they are exactly this world's or those of
+// its data set's files.
 // What cannot be read that way is named in a sentence; nothing is guessed or resized.
 
-import { colours } from "./pixels.js";
+import { colours, publishedColours } from "./pixels.js";
 import { DamagedPng, isPng, open, pixels } from "./png.js";
 
 export const IGNORE = 255;
@@ -74,7 +75,8 @@ function idsOf(values, world, name) {
 
 function idsOfColours(shown, { isGrey }, world, name) {
   const code = ([red, green, blue]) => (red << 16) | (green << 8) | blue;
-  const known = new Map(colours(world).map((colour, id) => [code(colour), id]));
+  const palettes = [colours(world), publishedColours(world)];
+  const known = new Map(palettes.flatMap((palette) => palette.map((it, id) => [code(it), id])));
   const { channels, values } = shown;
   const count = values.length / channels;
   const at = (i) => [0, 1, 2].map((channel) => values[i * channels + (isGrey ? 0 : channel)]);
@@ -92,7 +94,7 @@ function idsOfColours(shown, { isGrey }, world, name) {
   }
   if (stranger) {
     throw new LabelError(
-      `colour (${stranger.join(", ")}) in ${name} is not one of the palette's ${known.size}; was the ` +
+      `colour (${stranger.join(", ")}) in ${name} is not one of the palette's ${world.classes.length}; was the ` +
         "layout saved as JPEG, or resized with interpolation? Save PNG and resize with nearest-neighbour",
     );
   }

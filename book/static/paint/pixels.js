@@ -4,8 +4,15 @@ import { write } from "./png.js";
 
 const BLACK = [0, 0, 0]; // don't care
 
+const levels = (colour) => [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16));
+
 export function colours(world) {
-  return world.classes.map(({ colour }) => [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16)));
+  return world.classes.map(({ colour }) => levels(colour));
+}
+
+// The colours of the data set's own label files, where they are others than those of the page.
+export function publishedColours(world) {
+  return world.published.map(levels);
 }
 
 export function showLayout(canvas, layout, world) {

@@ -6,14 +6,14 @@ colours. The last hold nothing but the layout; the training pictures are the flo
 and the real ones what a judge can score at all.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 import torch
 from einops import einsum, rearrange, reduce
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from ecgan.data.examples import Counted, Example
@@ -45,7 +45,7 @@ def others(
     )
 
 
-def class_colours(scenes: Counted[Example], *, classes: int) -> Float[Tensor, "k 3"]:
+def class_colours(scenes: Iterable[Example], *, classes: int) -> Float[Tensor, "k 3"]:
     r"""Mean colour of each class in [-1, 1], ``classes`` rows, and one for what has no class.
 
     That last one, also of classes that never occur, is the mean of all pixels.
@@ -62,19 +62,25 @@ def class_colours(scenes: Counted[Example], *, classes: int) -> Float[Tensor, "k
     return torch.where(known, mean, sums.sum(0) / pixels.sum()).float()
 
 
+def coloured(
+    labels: Int[Tensor, "*b h w"], colours: Float[Tensor, "k 3"]
+) -> Float[Tensor, "*b 3 h w"]:
+    r"""Layouts, each class in its colour; the last colour is for don't care."""
+    ids = torch.where(labels == IGNORE, len(colours) - 1, labels)
+    return rearrange(colours[ids], "... h w c -> ... c h w")
+
+
 def flat(
     scenes: Counted[Example],
     colours: Float[Tensor, "k 3"],
     *,
     device: torch.device | str = "cpu",
 ) -> Counted[Made]:
-    r"""The layouts, each class in its colour; the last colour is for don't care."""
-
-    def coloured(scene: Example) -> Made:
-        ids = torch.where(scene.labels == IGNORE, len(colours) - 1, scene.labels)
-        return Made(rearrange(colours[ids], "h w c -> c h w").to(device), scene)
-
-    return Counted(count=len(scenes), make=lambda: map(coloured, scenes))
+    r"""The layouts, :func:`coloured`."""
+    return Counted(
+        count=len(scenes),
+        make=lambda: (Made(coloured(scene.labels, colours).to(device), scene) for scene in scenes),
+    )
 
 
 def beside(

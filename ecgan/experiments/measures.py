@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ecgan.data import toy
-from ecgan.data.examples import Counted, Example
+from ecgan.data.examples import Counted
 from ecgan.evaluation.agreement import agreement, class_means
 from ecgan.evaluation.evaluate import Evaluation, Made, evaluate, read_classes
 from ecgan.evaluation.inside_edges import (
@@ -21,7 +21,7 @@ from ecgan.evaluation.inside_edges import (
 from ecgan.evaluation.metrics import SegmenterFeatures, fid
 from ecgan.evaluation.small_objects import SIZES, Recall, recalls
 from ecgan.experiments.grid import TrialSettings
-from ecgan.experiments.worlds import World
+from ecgan.experiments.worlds import World, one_by_one
 from ecgan.method.edges import canny, precision_and_recall
 from ecgan.readers.lite import lite_features
 from ecgan.weights.checkpoint import shipped
@@ -51,8 +51,7 @@ def edge_row(found: Bool[Tensor, "b h w"], world: World, *, tolerance: int, what
 def scores(pictures: Float[Tensor, "b 3 h w"], world: World, *, few: bool) -> list[dict]:
     r"""Distances, mIoU, accuracy, and the IoU of the toy world's tiny classes."""
     judge, scenes = shipped(world.judge), world.scenes
-    examples = map(Example, scenes.labels, scenes.instances, scenes.images, scenes.labels)
-    known = list(map(Made, pictures, examples))
+    known = list(map(Made, pictures, one_by_one(scenes)))
     setup = Evaluation(
         made=Counted(count=len(known), make=lambda: iter(known)),
         classes=len(world.names),

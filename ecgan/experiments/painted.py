@@ -8,9 +8,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ecgan.data.toy import Scenes
+from ecgan.evaluation.yardsticks import class_colours, coloured
 from ecgan.experiments.grid import GridError, TrialSettings
 from ecgan.experiments.measures import edge_row, picture_rows, small_rows
-from ecgan.experiments.worlds import World, flat_colours, mean_colours
+from ecgan.experiments.worlds import World, one_by_one
 from ecgan.synthesis import synthesize
 
 AT_ONCE = 8  # layouts
@@ -65,9 +66,9 @@ def yardstick_rows(kind: str, world: World, *, trial: TrialSettings) -> Iterator
     if kind not in YARDSTICKS:
         raise GridError(f"no yardstick {kind!r}; a variant is one of {', '.join(YARDSTICKS)}")
     if kind == "flat":
-        palette = mean_colours(world)
+        colours = class_colours(one_by_one(world.others()), classes=len(world.names))
         yield from painted_rows(
-            lambda scenes: {"final": flat_colours(scenes.labels, palette)}, world, trial=trial
+            lambda scenes: {"final": coloured(scenes.labels, colours)}, world, trial=trial
         )
         return
     others = world.others()

@@ -1,13 +1,10 @@
 r"""What a run is scored on: the toy world, or a folder of photographs (chapter 10)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from einops import rearrange
-from jaxtyping import Float, Int
-from torch import Tensor
 
 from ecgan.config import Config
 from ecgan.data import toy
@@ -19,7 +16,6 @@ from ecgan.data.toy.shrunken import shrunken
 from ecgan.evaluation.small_objects import SIZES
 from ecgan.experiments.grid import GridError, TrialSettings
 from ecgan.method.edges import AUTHORS, TOY, Canny
-from ecgan.method.layouts import IGNORE
 
 OTHER_SEED = 4  # real scenes that are neither learned from nor scored
 
@@ -53,6 +49,11 @@ def together(examples: Counted[Example]) -> Scenes:
     r"""Scenes that come one after the other as a batch."""
     parts = zip(*((one.labels, one.image, one.instances) for one in examples), strict=True)
     return Scenes(*map(torch.stack, parts))
+
+
+def one_by_one(scenes: Scenes) -> Iterator[Example]:
+    r"""The scenes of a batch, whose label files have their size."""
+    return map(Example, scenes.labels, scenes.instances, scenes.images, scenes.labels)
 
 
 def toy_world(config: Config, trial: TrialSettings) -> World:
@@ -104,19 +105,3 @@ def world_of(config: Config, trial: TrialSettings, data: str | Path | None = Non
             "their folder: make experiments GRID=photographs DATA=FOLDER"
         )
     return aerial_world(config, trial, Path(data))
-
-
-def mean_colours(world: World) -> Float[Tensor, "k 3"]:
-    r"""Mean colour of each class over the other scenes; don't care is grey."""
-    others = world.others()
-    palette, pixels = torch.zeros(IGNORE + 1, 3), rearrange(others.images, "b c h w -> b h w c")
-    for index in others.labels.unique().tolist():
-        palette[index] = pixels[others.labels == index].mean(0)
-    return palette
-
-
-def flat_colours(
-    labels: Int[Tensor, "b h w"], palette: Float[Tensor, "k 3"]
-) -> Float[Tensor, "b 3 h w"]:
-    r"""Layouts painted with each class in its one colour."""
-    return rearrange(palette[labels], "b h w c -> b c h w")

@@ -294,7 +294,7 @@ def test_small_objects_that_get_lost_are_circled(visit) -> None:
     said = f"misses {len(lost['first'])} in the first image and {len(lost['final'])}"
     expect(page.locator('[data-say="objects"]')).to_contain_text(said)
     page.locator('input[name="circles"]').uncheck()
-    expect(page.locator(".painter-frame circle")).to_have_count(0)
+    expect(page.locator("[data-picture] circle")).to_have_count(0)
 
 
 def test_the_newest_stroke_wins(visit) -> None:

@@ -343,7 +343,7 @@ def test_train_says_what_is_missing(tmp_path, capsys):
     sentence = fails(capsys, *arguments, "--data", tmp_path)
     assert "no folders of images and labels" in sentence
     write(tmp_path, "facades", [1, 12], keys=tuple("abcde"))
-    assert "need a label generator" in fails(capsys, *arguments, "--data", tmp_path)
+    assert "similarity needs a label generator" in fails(capsys, *arguments, "--data", tmp_path)
     assert not (tmp_path / "run").exists()
 
 

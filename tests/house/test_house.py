@@ -272,3 +272,9 @@ def test_the_books_cache_notices_the_package_and_the_lock(tmp_path: Path, monkey
     (tmp_path / "ecgan" / "__pycache__" / "edges.pyc").write_text("compiled")
     (tmp_path / "README.md").write_text("prose")
     assert build.fingerprint() == prints[-1]
+
+
+def test_test_files_have_names_of_their_own() -> None:
+    r"""Of two files of one name pytest takes the first, and leaves the other's tests out."""
+    names = [path.name for path in sorted((ROOT / "tests").rglob("test_*.py"))]
+    assert sorted(set(names)) == sorted(names)

@@ -132,24 +132,28 @@ def read_kept(path: Path) -> list[UInt8[np.ndarray, "h w 3"]]:
 def painted(
     folder: Path, variants: Sequence[str] = VARIANTS, *, scene: int = 0, seeds: int = 3
 ) -> Figure | None:
-    r"""One layout as every variant paints it: ``seeds`` pictures each, two variants a line.
+    r"""One layout as every variant paints it: up to ``seeds`` pictures each, six a line.
 
-    ``folder`` holds the pictures of an experiment's runs. A run that is still to come is a white
-    square. None where no run has left a picture yet.
+    ``folder`` holds the pictures of an experiment's runs. Variants without any are left out; a seed
+    that others have is a white square. None where no run has left a picture yet.
     """
     found = {
         (variant, seed): read_kept(folder / f"{variant}.{seed}.png")
         for variant in variants
         for seed in range(seeds)
     }
-    there = [pictures[scene] for pictures in found.values() if pictures]
+    there = {run: pictures[scene] for run, pictures in found.items() if pictures}
     if not there:
         return None
-    white = np.full_like(there[0], 255)
-    shown = [pictures[scene] if pictures else white for pictures in found.values()]
+    seeds = 1 + max(seed for _, seed in there)
+    ran = [
+        variant for variant in variants if any((variant, seed) in there for seed in range(seeds))
+    ]
+    white = np.full_like(next(iter(there.values())), 255)
+    shown = [there.get((variant, seed), white) for variant in ran for seed in range(seeds)]
     titles = []
-    for variant in variants:
+    for variant in ran:
         middle = [""] * seeds
         middle[seeds // 2] = variant.replace("_", " ")
         titles += middle
-    return strip(shown, titles, columns=2 * seeds)
+    return strip(shown, titles, columns=seeds * max(1, 6 // seeds))

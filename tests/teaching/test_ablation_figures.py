@@ -8,7 +8,7 @@ from PIL import Image
 
 from ecgan.experiments.comparison import EXPERIMENTS, effect, read_claims
 from ecgan.experiments.grid import read_grid
-from ecgan.experiments.words import METRICS, VARIANTS
+from ecgan.experiments.words import METRICS
 from ecgan.teaching import ablation_figures as figures
 from support.made_up_rows import made_up
 
@@ -73,9 +73,10 @@ def test_what_was_painted_is_shown_where_it_belongs(tmp_path: Path) -> None:
     assert figures.painted(tmp_path) is None
     pictures = np.zeros((8, 16, 3), dtype=np.uint8)
     pictures[:, 8:] = 77
-    Image.fromarray(pictures).save(tmp_path / "whole.1.png")
-    figure = figures.painted(tmp_path, FIRST, scene=1, seeds=3)
-    shown = [axis.images[0].get_array() for axis in figure.axes]
-    assert [int(picture.max()) for picture in shown] == [255, 255, 255, 255, 77, 255]
-    assert [axis.get_title() for axis in figure.axes] == ["", "baseline", "", "", "whole", ""]
-    assert len(figures.painted(tmp_path).axes) == 3 * len(VARIANTS) + 3  # the last line is filled
+    for run in ("baseline.0", "whole.1"):
+        Image.fromarray(pictures).save(tmp_path / f"{run}.png")
+    figure = figures.painted(tmp_path, scene=1, seeds=3)
+    axes = [axis for axis in figure.axes if axis.images]
+    # The third seed, and the other variants, have not run: there is no place for them.
+    assert [int(axis.images[0].get_array().max()) for axis in axes] == [77, 255, 255, 77]
+    assert [axis.get_title() for axis in axes] == ["", "baseline", "", "whole"]

@@ -3,7 +3,7 @@ r"""``ecgan segmenter``: a small network that reads classes off pictures."""
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, arg
 
@@ -14,6 +14,9 @@ from ecgan.config import Config, DataConfig, ModelConfig
 from ecgan.files.whole import try_place
 from ecgan.options import draft, draft_of, finished
 from ecgan.presets import PRESETS
+
+if TYPE_CHECKING:
+    from torch import nn
 
 ENDING = ".safetensors"
 
@@ -62,13 +65,13 @@ def with_defaults_of(preset_name: str) -> Callable[..., None]:
             raise CommandError(f"{out}: name a file that ends in {ENDING}")
         if width < 1:
             raise CommandError(f"width is {width}; it must be at least 1")
+        if patch != 1 and kind != "dilated":
+            raise CommandError(f"patch is {patch}; only --kind dilated reads patches")
         try_place(out)
         training = replace(preset.training, steps=steps, batch_size=batch_size, seed=seed)
         # Pixels of 255 count for nothing in its loss, whether or not the generator paints them.
         served = replace(finished(model), dont_care=True)
         whole = adapted(Config(model=served, data=finished(loading), training=training), data)
-        if patch != 1 and kind != "dilated":
-            raise CommandError(f"patch is {patch}; only --kind dilated reads patches")
         network = {"width": width} | ({"patch": patch} if kind == "dilated" else {})
         fit(out, data=data, config=whole, kind=kind, network=network, turns=turns, cpu=cpu)
         print(f"wrote {out}")

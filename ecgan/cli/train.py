@@ -110,6 +110,7 @@ def train_run(
     VGG-19 is fetched where the losses want it, the lite network comes with its package.
     """
     from ecgan.data.folders.scenes import find_convention
+    from ecgan.readers.perceptual import published_features
     from ecgan.training.run import fit
     from ecgan.weights.named import find_segmenter
 
@@ -127,15 +128,7 @@ def train_run(
             f"it with --segmenter; or switch them off, with {off}"
         )
     network = find_segmenter(name, classes=config.model.classes) if name else None
-    perceptual = None
-    if losses.perceptual and losses.perceptual_features == "vgg19":
-        from ecgan.readers.vgg import published_vgg19
-
-        perceptual = published_vgg19()
-    elif losses.perceptual and losses.perceptual_features == "lite":
-        from ecgan.readers.lite import published_lite
-
-        perceptual = published_lite()
+    perceptual = published_features(losses)
     return fit(config, out, data=data, segmenter=network, perceptual=perceptual, settings=settings)
 
 

@@ -24,7 +24,7 @@ from ecgan.files.whole import write_file
 from ecgan.method.batch import Batch
 from ecgan.method.edges import layout_boundaries
 from ecgan.method.layers import frozen
-from ecgan.readers.lite import published_lite
+from ecgan.readers.perceptual import published_features
 from ecgan.synthesis import to_bytes
 from ecgan.training import History, Machine, Trainer, train
 from ecgan.training.average import recalibrated
@@ -114,11 +114,10 @@ def trained(cell: Cell, world: World, data: str | Path | None) -> Trial:
     config, settings, found = cell.plan.config, cell.plan.trial, Trial()
     machine = Machine(precision=config.training.precision, device=settings.device)
     source = Source(config=config, machine=machine, data=data or None)
-    lite = config.losses.perceptual and config.losses.perceptual_features == "lite"
     trainer = Trainer(
         config=config,
         segmenter=frozen(shipped(world.reader)),
-        perceptual=published_lite() if lite else None,
+        perceptual=published_features(config.losses),
         machine=machine,
     )
     start_alike(trainer, base=cell.base)

@@ -47,7 +47,7 @@ export const savePicture = (canvas, name) => canvas.toBlob((blob) => download(bl
 
 // A layout is saved as ids with a palette: the package, and this page, read it again as it is.
 export async function saveLayout(layout, world, name) {
-  const most = Math.max(...layout) + 1;
-  const palette = Array.from({ length: most }, (_, id) => colours(world)[id] ?? BLACK);
+  const [most, own] = [Math.max(...layout) + 1, colours(world)];
+  const palette = Array.from({ length: most }, (_, id) => own[id] ?? BLACK);
   download(await write(layout, world, palette), name);
 }

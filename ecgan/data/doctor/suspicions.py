@@ -57,6 +57,10 @@ def _names(root: Path, paths: list[Path]) -> tuple[str, ...]:
     return tuple(path.relative_to(root).as_posix() for path in paths)
 
 
+def _warning(root: Path, paths: list[Path], *, kind: str, message: str) -> list[Finding]:
+    return [Finding(level="warning", kind=kind, message=message, files=_names(root, paths))]
+
+
 def _nothing_to_learn(root: Path, facts: list[Facts], expected: Expected) -> list[Finding]:
     read = [one for one in facts if one.pixels]
     ids = expected.convention
@@ -91,16 +95,14 @@ def _palettes(root: Path, facts: list[Facts]) -> list[Finding]:
         return []
     named = dict.fromkeys(path for path, _, _ in other)
     path, value, colour = other[0]
-    return [
-        Finding(
-            level="warning",
-            kind="palettes that differ",
-            message=f"{value} is {usual[value]} in most files and {colour} in {path.name}: their "
-            f"numbers are perhaps no class ids, but places in each file's own palette; convert "
-            f"them by their colours with ecgan.method.layouts.from_colors",
-            files=_names(root, list(named)),
-        )
-    ]
+    return _warning(
+        root,
+        list(named),
+        kind="palettes that differ",
+        message=f"{value} is {usual[value]} in most files and {colour} in {path.name}: their "
+        f"numbers are perhaps no class ids, but places in each file's own palette; convert "
+        f"them by their colours with ecgan.method.layouts.from_colors",
+    )
 
 
 def _grey_palettes(root: Path, facts: list[Facts]) -> list[Finding]:
@@ -114,16 +116,14 @@ def _grey_palettes(root: Path, facts: list[Facts]) -> list[Finding]:
     if not odd:
         return []
     path, (value, grey) = next(iter(odd.items()))
-    return [
-        Finding(
-            level="warning",
-            kind="palettes of greys",
-            message=f"{value} in {path.name} is shown as the grey {grey}: if greys are the class "
-            f"ids, the program that saved them (GIFs are always so) numbered them anew; export "
-            f"them again as grey PNG",
-            files=_names(root, list(odd)),
-        )
-    ]
+    return _warning(
+        root,
+        list(odd),
+        kind="palettes of greys",
+        message=f"{value} in {path.name} is shown as the grey {grey}: if greys are the class "
+        f"ids, the program that saved them (GIFs are always so) numbered them anew; export "
+        f"them again as grey PNG",
+    )
 
 
 def _large(root: Path, facts: list[Facts], config: Config) -> list[Finding]:
@@ -132,13 +132,11 @@ def _large(root: Path, facts: list[Facts], config: Config) -> list[Finding]:
         return []
     most, batch = max(one.size[0] * one.size[1] for one in large), config.training.batch_size
     seconds, kept = edges_of(batch * most)
-    return [
-        Finding(
-            level="warning",
-            kind="large pictures",
-            message=f"up to {most / 1e6:.1f} million pixels: finding the edges of a batch of "
-            f"{batch} takes about {seconds:.0f} s and {kept / GIB:.1f} GiB in each step "
-            f"(estimate); scale them down, to two or four times the model's size",
-            files=_names(root, [one.scene.image for one in large]),
-        )
-    ]
+    return _warning(
+        root,
+        [one.scene.image for one in large],
+        kind="large pictures",
+        message=f"up to {most / 1e6:.1f} million pixels: finding the edges of a batch of "
+        f"{batch} takes about {seconds:.0f} s and {kept / GIB:.1f} GiB in each step "
+        f"(estimate); scale them down, to two or four times the model's size",
+    )

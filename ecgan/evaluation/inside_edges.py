@@ -15,7 +15,6 @@ from torch import Tensor
 
 from ecgan.evaluation.metrics import Extractor
 from ecgan.evaluation.protocols import EvaluationError
-from ecgan.method.edges import Canny, canny
 
 MARGIN = 2  # pixels between an edge that counts and the next region
 LEAST = 16  # pixels of a class in a picture, for its density to mean something
@@ -31,14 +30,10 @@ def inside(labels: Int[Tensor, "b h w"], *, margin: int = MARGIN) -> Bool[Tensor
 
 
 def inner_edges(
-    images: Float[Tensor, "b 3 h w"], labels: Int[Tensor, "b h w"], *, settings: Canny
+    edges: Bool[Tensor, "b h w"], labels: Int[Tensor, "b h w"]
 ) -> Bool[Tensor, "b h w"]:
-    r"""Canny's edges of pictures in [-1, 1], those that the layout's boundaries explain left out.
-
-    The thresholds hang on the strongest edge of the whole picture, boundaries included.
-    """
-    parts = zip(images.split(AT_ONCE), labels.split(AT_ONCE), strict=True)
-    return torch.cat([canny(some, settings=settings) & inside(known) for some, known in parts])
+    r"""Canny's edges of whole pictures, those that the layout's boundaries explain left out."""
+    return edges & inside(labels)
 
 
 def densities(

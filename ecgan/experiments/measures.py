@@ -29,8 +29,7 @@ from ecgan.weights.checkpoint import shipped
 
 def edge_row(found: Bool[Tensor, "b h w"], world: World, *, tolerance: int, what: str) -> dict:
     r"""F1 of edges against Canny of the real images; a hit may lie ``tolerance`` pixels off."""
-    wanted = canny(world.scenes.images, settings=world.edges)
-    precision, recall = precision_and_recall(found, wanted, tolerance=tolerance)
+    precision, recall = precision_and_recall(found, world.real_edges, tolerance=tolerance)
     total = precision + recall
     return {
         "metric": "edge_f1",
@@ -73,14 +72,15 @@ def scores(pictures: Float[Tensor, "b 3 h w"], world: World, *, few: bool) -> li
 
 @torch.no_grad()
 def inside_rows(
-    pictures: Float[Tensor, "b 3 h w"], world: World, *, labels: Int[Tensor, "b h w"]
+    pictures: Float[Tensor, "b 3 h w"],
+    edges: Bool[Tensor, "b h w"],
+    world: World,
+    *,
+    labels: Int[Tensor, "b h w"],
 ) -> list[dict]:
     r"""Edges inside regions as distributions, and how alike a class is across pictures."""
     judge, real, classes = shipped(world.judge), world.scenes, len(world.names)
-    made, there = (
-        inner_edges(*pair, settings=world.edges)
-        for pair in ((pictures, labels), (real.images, real.labels))
-    )
+    made, there = inner_edges(edges, labels), inner_edges(world.real_edges, real.labels)
     extractor = SegmenterFeatures(segmenter=judge)
     distance = fid(edge_features(made, extractor), edge_features(there, extractor))
     gap = density_gap(
@@ -166,5 +166,5 @@ def picture_rows(
     return [
         *scores(pictures, world, few=trial.scored < 128),
         edge_row(edges, world, tolerance=trial.tolerance, what="Canny of the picture"),
-        *inside_rows(pictures, world, labels=own),
+        *inside_rows(pictures, edges, world, labels=own),
     ]

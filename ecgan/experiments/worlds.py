@@ -2,9 +2,12 @@ r"""What a run is scored on: the toy world, or a folder of photographs (chapter 
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
+from jaxtyping import Bool
+from torch import Tensor
 
 from ecgan.config import Config
 from ecgan.data import toy
@@ -15,7 +18,7 @@ from ecgan.data.toy import Scenes
 from ecgan.data.toy.shrunken import shrunken
 from ecgan.evaluation.small_objects import SIZES
 from ecgan.experiments.grid import GridError, TrialSettings
-from ecgan.method.edges import AUTHORS, TOY, Canny
+from ecgan.method.edges import AUTHORS, TOY, Canny, canny
 
 OTHER_SEED = 4  # real scenes that are neither learned from nor scored
 
@@ -38,6 +41,11 @@ class World:
     judge: str
     edges: Canny
     protocols: tuple[str, ...]
+
+    @cached_property
+    def real_edges(self) -> Bool[Tensor, "b h w"]:
+        r"""Canny's edges of the real pictures, found once for all that is held against them."""
+        return canny(self.scenes.images, settings=self.edges)
 
     @property
     def lite(self) -> bool:

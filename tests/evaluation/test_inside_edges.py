@@ -15,7 +15,7 @@ from ecgan.evaluation.inside_edges import (
 )
 from ecgan.evaluation.metrics import SegmenterFeatures, fid
 from ecgan.evaluation.protocols import EvaluationError
-from ecgan.method.edges import TOY, f1
+from ecgan.method.edges import TOY, canny, f1
 from ecgan.weights.checkpoint import shipped
 
 COUNT, CLASSES = 72, len(toy.CLASSES)  # more pictures than the judge has features
@@ -39,8 +39,8 @@ def test_inside_keeps_its_distance_from_other_classes() -> None:
 def test_no_edge_of_a_boundary_counts(scenes) -> None:
     flat = scenes.labels / (CLASSES - 1) * 2 - 1
     flat = torch.stack([flat] * 3, dim=1)
-    assert not inner_edges(flat, scenes.labels, settings=TOY).any()
-    assert inner_edges(scenes.images, scenes.labels, settings=TOY).any()
+    assert not inner_edges(canny(flat, settings=TOY), scenes.labels).any()
+    assert inner_edges(canny(scenes.images, settings=TOY), scenes.labels).any()
 
 
 def test_densities_are_shares_of_each_class_s_inner_pixels() -> None:
@@ -71,7 +71,7 @@ def test_the_gap_is_the_distance_of_the_distributions() -> None:
 def test_other_windows_are_no_fault_and_no_windows_are(scenes) -> None:
     r"""What common pixels cannot tell: mirrored streets are streets, noise and plain walls none."""
     extractor = SegmenterFeatures(segmenter=shipped("toy_judge"))
-    wanted = inner_edges(scenes.images, scenes.labels, settings=TOY)
+    wanted = inner_edges(canny(scenes.images, settings=TOY), scenes.labels)
     features = edge_features(wanted, extractor)
     share = wanted[inside(scenes.labels)].float().mean()
     dice = torch.Generator().manual_seed(0)

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from ecgan.config import Config, DataConfig, ModelConfig
 from ecgan.data import toy
@@ -21,6 +22,7 @@ from ecgan.method.batch import Batch
 from ecgan.method.edges import TOY, edge_maps
 from ecgan.method.layouts import semantics
 from ecgan.presets import preset
+from ecgan.readers.perceptual import published_features
 from ecgan.readers.segmenter import UNet
 from ecgan.readers.vgg import VGG19
 from ecgan.training import Trainer
@@ -53,11 +55,18 @@ def make_batch(config: Config, device: torch.device) -> Batch:
     return Batch(*(part.to(device) for part in parts))
 
 
+def perceptual_of(config: Config) -> nn.Module | None:
+    r"""The network that the perceptual loss looks through; VGG-19 untrained: nothing is fetched."""
+    losses = config.losses
+    return VGG19() if losses.perceptual_features == "vgg19" else published_features(losses)
+
+
 def make_trainer(config: Config, machine: Machine, *, compiled: bool) -> Trainer:
     r"""A trainer with every loss of the config, its networks compiled if wanted."""
     segmenter = UNet(classes=config.model.classes, width=8)
-    perceptual = VGG19() if config.losses.perceptual_features == "vgg19" else None
-    trainer = Trainer(config=config, segmenter=segmenter, perceptual=perceptual, machine=machine)
+    trainer = Trainer(
+        config=config, segmenter=segmenter, perceptual=perceptual_of(config), machine=machine
+    )
     if compiled:
         trainer.generator.compile()
         trainer.discriminator.compile()

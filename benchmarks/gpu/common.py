@@ -10,12 +10,21 @@ from pathlib import Path
 import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from training_speed import CASES, make_batch, make_trainer
+from training_speed import CASES, make_batch, make_trainer, perceptual_of
 
 from ecgan.files import records
 from ecgan.training.machine import Machine, best_device
 
-__all__ = ["CASES", "RESULTS", "Rows", "clock", "make_batch", "make_trainer", "parser"]
+__all__ = [
+    "CASES",
+    "RESULTS",
+    "Rows",
+    "clock",
+    "make_batch",
+    "make_trainer",
+    "parser",
+    "perceptual_of",
+]
 RESULTS = Path(__file__).parents[1] / "results" / "gpu.jsonl"
 
 

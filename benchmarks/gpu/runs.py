@@ -5,13 +5,12 @@ from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
-from common import CASES, Rows, clock, make_batch, make_trainer, parser
+from common import CASES, Rows, clock, make_batch, make_trainer, parser, perceptual_of
 
 from ecgan.config import Config
 from ecgan.data import toy
 from ecgan.presets import PRESETS
 from ecgan.readers.segmenter import UNet
-from ecgan.readers.vgg import VGG19
 from ecgan.synthesis import synthesize
 from ecgan.training import Machine, RunSettings, fit
 
@@ -20,10 +19,11 @@ KINDS = ("step", "synthesis", "run")
 
 
 def configured(case: str, precision: str) -> Config:
-    r"""A preset, or a small case, for ten steps of two images."""
+    r"""A preset, or a small case, for ten steps of two images, with room for the toy classes."""
     config = PRESETS.get(case) or CASES[case]
+    model = replace(config.model, classes=max(config.model.classes, len(toy.CLASSES)))
     training = replace(config.training, precision=precision, steps=10, batch_size=2)
-    return replace(config, training=training)
+    return replace(config, model=model, training=training)
 
 
 def one_step(config: Config, machine: Machine) -> dict:
@@ -47,10 +47,9 @@ def one_synthesis(config: Config, machine: Machine) -> dict:
 
 def one_run(config: Config, machine: Machine) -> dict:
     r"""On toy scenes in a folder, at the preset's size."""
-    model, losses = config.model, config.losses
-    vgg = VGG19() if losses.perceptual_features == "vgg19" else None
+    model = config.model
     segmenter = UNet(classes=model.classes, width=8)
-    networks = {"segmenter": segmenter, "perceptual": vgg}
+    networks = {"segmenter": segmenter, "perceptual": perceptual_of(config)}
     with tempfile.TemporaryDirectory() as place:
         data = toy.write_folder(Path(place, "data"), SCENES, height=model.height, width=model.width)
         start = clock(machine.device)

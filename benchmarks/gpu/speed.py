@@ -11,9 +11,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from ecgan.config import Config
 from ecgan.training import Machine
 from ecgan.training.compiled import compile_networks
+from ecgan.training.recorded import record_updates
 
 # Ours updates both networks from one forward pass; the released schedule takes turns.
-WAYS = ("ours", "ours compiled", "released schedule")
+WAYS = ("ours recorded", "ours", "released schedule", "released schedule recorded", "ours compiled")
 WARM_UP, STEPS, SIDE = 3, 10, 8192
 DTYPES = {"fp32": torch.float32, "tf32": torch.float32}
 DTYPES |= {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -48,7 +49,7 @@ def main(arguments: list[str] | None = None) -> list[dict]:
             CASES[case].training,
             precision=precision,
             batch_size=batch,
-            simultaneous=way != "released schedule",
+            simultaneous=not way.startswith("released"),
         )
         return replace(CASES[case], training=training)
 
@@ -61,6 +62,8 @@ def main(arguments: list[str] | None = None) -> list[dict]:
             trainer.step(inputs)
         if way == "ours compiled":
             compile_networks(trainer)
+        elif way.endswith("recorded"):
+            record_updates(trainer)
         seconds = []
         for _ in range(WARM_UP + chosen.steps):
             start = clock(chosen.device)

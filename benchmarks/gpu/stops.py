@@ -12,8 +12,10 @@ from torch.profiler import ProfilerActivity, profile
 from ecgan.config import Config
 from ecgan.training import Machine, Trainer
 from ecgan.training.compiled import compile_networks
+from ecgan.training.recorded import record_updates
 
-WAYS = {"eager": None, "compiled": ["default"], "CUDA graphs": ["reduce-overhead"]}
+WAYS = {"eager": None, "recorded": None, "compiled": ["default"]}
+WAYS |= {"compiled, CUDA graphs": ["reduce-overhead"]}
 WARM_UP, STEPS, SHOWN = 5, 10, 15
 
 
@@ -29,7 +31,7 @@ def stops(trainer: Trainer, batch) -> int | None:
             trainer.step(batch)
     finally:
         torch.cuda.set_sync_debug_mode(before)
-    return sum("synchroniz" in str(warning.message) for warning in told)
+    return sum("called a synchronizing" in str(warning.message) for warning in told)
 
 
 def longest(trainer: Trainer, batch) -> list[dict]:
@@ -74,6 +76,8 @@ def main(arguments: list[str] | None = None) -> list[dict]:
         machine.tell = told.append
         if WAYS[way] is not None:
             compile_networks(trainer, modes=WAYS[way])
+        elif way == "recorded":
+            record_updates(trainer)
         batch, taken = make_batch(config, chosen.device), []
         for _ in range(WARM_UP + chosen.steps):
             start = clock(chosen.device)

@@ -28,6 +28,7 @@ from ecgan.readers.perceptual import published_features
 from ecgan.synthesis import to_bytes
 from ecgan.training import History, Machine, Trainer, train
 from ecgan.training.average import recalibrated
+from ecgan.training.recorded import record_updates
 from ecgan.weights.checkpoint import shipped
 
 SHARES = (0.25, 0.5)  # of the steps, after which a run is scored as well
@@ -56,6 +57,7 @@ def start_alike(trainer: Trainer, *, base: Config) -> None:
         config=seeded,
         segmenter=trainer.objective.segmenter,
         perceptual=None if perceptual is None else perceptual.extractor,
+        machine=trainer.machine,  # or the networks that both read by would move to another device
     )
     pairs = [(trainer.generator, whole.generator), (trainer.discriminator, whole.discriminator)]
     for name in ("contrast", "decoder"):
@@ -121,6 +123,7 @@ def trained(cell: Cell, world: World, data: str | Path | None) -> Trial:
         machine=machine,
     )
     start_alike(trainer, base=cell.base)
+    record_updates(trainer)
     looks = {round(share * config.training.steps): share for share in SHARES}
 
     def usable() -> nn.Module:

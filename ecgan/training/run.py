@@ -24,6 +24,7 @@ from ecgan.training.loop import History, images_per_step, train
 from ecgan.training.machine import Machine, find_machine
 from ecgan.training.networks import kept_path, write_network
 from ecgan.training.outcome import Outcome
+from ecgan.training.recorded import record_updates
 from ecgan.training.settings import RunSettings
 from ecgan.training.signals import stop_signals
 from ecgan.training.trainer import Trainer
@@ -250,6 +251,8 @@ def fit(
         )
         if settings.compile:
             compile_networks(trainer)
+        elif settings.graph:
+            record_updates(trainer)
         run = _Run(trainer=trainer, folder=folder, settings=settings, source=source, table=table)
         left = None
         if settings.minutes is not None:

@@ -18,6 +18,7 @@ class RunSettings:
     the data set's edges/. ``workers`` are processes that read files. ``cpu`` stays off a GPU.
     ``recompute`` saves memory: SPADE's gamma and beta are made again for the gradients, not kept.
     ``compile`` has torch.compile make both networks' kernels: a slow start, then quicker steps.
+    Without it, on one GPU, ``graph`` has the whole update recorded as a CUDA graph, then replayed.
     """
 
     minutes: Number | None = None
@@ -31,6 +32,7 @@ class RunSettings:
     cpu: bool = False
     recompute: bool = False
     compile: bool = False
+    graph: bool = True
 
     def __post_init__(self):
         for name in ("log_every", "checkpoint_every", "sample_every", "keep_every", "workers"):

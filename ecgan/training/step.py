@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ecgan.training.trainer import Player, Trainer
 
 Moving = tuple[str, ...]
+Numbers = tuple[list[str], Tensor]  # names, and their values in one tensor on the device
 # Who moves in a turn. Together, from one forward pass [I]; or the generator first, and then the
 # discriminator, on what the moved generator paints [R].
 TOGETHER: tuple[Moving, ...] = (("generator", "discriminator"),)
@@ -25,10 +26,21 @@ ALTERNATING: tuple[Moving, ...] = (("generator",), ("discriminator",))
 def step(trainer: "Trainer", batches: Sequence[Batch]) -> dict[str, float]:
     r"""Update both networks once; returns the weighted terms and the lengths of the gradients.
 
-    The gradients of several batches are averaged, and so are those of several processes. All
-    numbers stay on the device until the last lines, which look at them together: one question a
-    step, for a device that is asked has to finish first. A number that is none has moved no weight
-    by then: an optimiser that is told of it does nothing. It raises NonFiniteLoss.
+    All numbers stay on the device until they are looked at together, here: one question a step, for
+    a device that is asked has to finish first. A number that is none has moved no weight by then.
+    It raises NonFiniteLoss.
+    """
+    names, values = trainer.update(batches)
+    found = dict(zip(names, values.tolist(), strict=True))
+    stop_at_nonsense(trainer, batches, found)
+    return found
+
+
+def update(trainer: "Trainer", batches: Sequence[Batch]) -> Numbers:
+    r"""Forward, backward, and the optimisers; the device is asked for nothing.
+
+    The gradients of several batches are averaged, and so are those of several processes. Where a
+    number is none, the optimisers are told of it, and do nothing.
     """
     numbers: dict[str, Tensor] = {}
     together = trainer.config.training.simultaneous
@@ -56,10 +68,7 @@ def step(trainer: "Trainer", batches: Sequence[Batch]) -> dict[str, float]:
         for player in players.values():
             player.optimiser.found_inf = bad.float()  # then Adam does nothing
             trainer.machine.scaler.step(player.optimiser)
-    values = torch.stack([value.float() for value in numbers.values()]).tolist()
-    found = dict(zip(numbers, values, strict=True))
-    stop_at_nonsense(trainer, batches, found)
-    return found
+    return list(numbers), torch.stack([value.float() for value in numbers.values()])
 
 
 def forward(

@@ -2,6 +2,7 @@ r"""What one run trains: networks, optimisers, schedules, the averaged generator
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import nn
@@ -17,7 +18,7 @@ from ecgan.method.generator import Generator
 from ecgan.method.losses.objective import Objective
 from ecgan.training.guard import NonFiniteGradient
 from ecgan.training.machine import Machine
-from ecgan.training.step import step
+from ecgan.training.step import step, update
 
 NETWORKS = ("generator", "discriminator")
 SMALLEST_SCALE = 1.0
@@ -96,6 +97,7 @@ class Trainer:
             ),
         }
         self.norms: dict[str, float] = {}
+        self.update = partial(update, self)  # or quicker: see training.recorded
         self.average = None
         if settings.ema:
             average = get_ema_multi_avg_fn(settings.ema)

@@ -17,6 +17,8 @@ from ecgan.data.folders.dataset import FolderDataset
 from ecgan.data.source import Source
 from ecgan.evaluation.evaluate import Evaluation, evaluate, paint
 from ecgan.evaluation.metrics import SegmenterFeatures
+from ecgan.experiments import trial
+from ecgan.experiments.grid import parse_grid
 from ecgan.method.batch import Batch
 from ecgan.method.generator import Generator
 from ecgan.method.layouts import LayoutError
@@ -81,6 +83,29 @@ def test_the_device_counts_what_it_is_asked(device: torch.device) -> None:
         assert len(values[values > 1]) == 2
         values.cpu()
     assert asked == {"_local_scalar_dense": 1, "index": 1, "_to_copy": 1}
+
+
+def test_the_device_counts_what_it_is_brought(device: torch.device) -> None:
+    with pretend_device.deliveries() as brought:
+        torch.zeros(3, device=device).add_(1)
+    assert brought == {}
+    with pretend_device.deliveries() as brought:
+        torch.tensor([1, 2], device=device)
+        torch.ones(3).to(device)
+        torch.zeros(3, device=device).copy_(torch.ones(3))
+    assert brought.total() == 3
+
+
+@pytest.mark.parametrize("simultaneous", [True, False])
+@pytest.mark.parametrize("losses", [tiny_run.LOSSES, tiny_run.WITH_MEMORY])
+def test_an_update_can_be_recorded(device: torch.device, simultaneous: bool, losses) -> None:
+    r"""It asks the device for nothing, and brings it nothing."""
+    run = trainer(device, simultaneous=simultaneous, losses=losses)
+    batches = list(islice(toy_batches(run.config, device=device), 3))
+    run.step(batches[0])  # what is made at first use is there then
+    with pretend_device.questions() as asked, pretend_device.deliveries() as brought:
+        run.update(batches[1:])
+    assert (asked, brought) == ({}, {})
 
 
 @pytest.mark.parametrize("simultaneous", [True, False])
@@ -225,3 +250,33 @@ def test_a_segmenter_is_fitted(device: torch.device, tmp_path: Path) -> None:
     config = tiny_run.config(batch_size=2)
     network = fit_on_folder(tiny_run.segmenter(), root, config=config, steps=2, device=device)
     assert not any(isinstance(value, PretendTensor) for value in network.state_dict().values())
+
+
+GRID = """
+preset: toy
+base:
+  model.height: 32
+  model.width: 32
+  model.base_channels: 4
+  model.spade_hidden: 8
+  model.max_channels: 16
+  training.steps: 2
+  data.images: 8
+  trial.scored: 16
+  trial.small: 4
+  trial.device: pretend
+experiments:
+  ablation:
+    question: Does each part help?
+    seeds: [0]
+    variants: {whole: {}}
+"""
+
+
+def test_a_run_of_a_grid(device: torch.device) -> None:
+    (cell,) = parse_grid(GRID).cells
+    found = trial.run(cell)
+    assert {row["device"] for row in found.rows} == {device.type}
+    scored = {row["metric"]: row["value"] for row in found.rows if row["share"] == 1}
+    assert {"fid", "miou", "inner_edges", "agreement"} <= set(scored)
+    assert found.history.rows[-1]["step"] == 2

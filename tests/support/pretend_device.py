@@ -20,6 +20,7 @@ aten = torch.ops.aten
 # What moves values from one device to another; all else takes tensors of one device only.
 MOVES = {aten.copy_.default, aten._copy_from.default, aten._to_copy.default}
 asked: Counter[str] = Counter()
+brought: Counter[str] = Counter()
 
 
 class MixedDevices(RuntimeError):
@@ -107,9 +108,13 @@ def _count(func, args: tuple, away: bool) -> None:
     to_cpu = func is aten.copy_.default and not isinstance(args[0], PretendTensor)
     if asks(name, args) or away or to_cpu:
         asked[name] += 1
+    if func is aten.copy_.default and not isinstance(args[1], PretendTensor):
+        brought[name] += 1
 
 
 def _copy_from(source: torch.Tensor, to: torch.Tensor, non_blocking: bool = False) -> torch.Tensor:
+    if isinstance(to, PretendTensor) and not isinstance(source, PretendTensor):
+        brought["_copy_from"] += 1
     inner = [t.held if isinstance(t, PretendTensor) else t for t in (source, to)]
     inner[1].copy_(inner[0])
     return to
@@ -178,3 +183,11 @@ def questions() -> Iterator[Counter[str]]:
     before, found = Counter(asked), Counter()
     yield found
     found.update(asked - before)
+
+
+@contextmanager
+def deliveries() -> Iterator[Counter[str]]:
+    r"""What runs inside and brings values from the CPU, which a recorded graph cannot do."""
+    before, found = Counter(brought), Counter()
+    yield found
+    found.update(brought - before)

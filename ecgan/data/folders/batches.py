@@ -1,13 +1,14 @@
 r"""From the samples of a folder to training batches on a device, endless and in a known order."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
 from einops import rearrange, repeat
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -22,6 +23,8 @@ from ecgan.files.whole import write_file
 from ecgan.method.batch import Batch
 from ecgan.method.edges import AUTHORS, Canny, canny, edge_maps
 from ecgan.method.layouts import check, encode
+
+Thing = TypeVar("Thing")
 
 
 def find_edges(
@@ -45,21 +48,49 @@ def find_edges(
     return torch.stack([lines.to(device) for lines in edges])
 
 
+class Stacked(NamedTuple):
+    r"""Samples as one tensor a part: from process to process go a few tensors, not hundreds.
+
+    Where edges are still to be found, ``edges`` is None and ``samples`` are there to find them in.
+    """
+
+    labels: Int[Tensor, "b h w"]
+    instances: Int[Tensor, "b h w"]
+    images: Float[Tensor, "b 3 h w"]
+    edges: Float[Tensor, "b 3 h w"] | None
+    samples: list[Sample]
+
+
+def stacked(samples: list[Sample]) -> Stacked:
+    r"""Samples put together, all but edges that are still to be found."""
+    wanting = any(sample.edges is None for sample in samples)
+    return Stacked(
+        labels=torch.stack([sample.labels for sample in samples]),
+        instances=torch.stack([sample.instances for sample in samples]),
+        images=torch.stack([sample.image for sample in samples]),
+        edges=None if wanting else torch.stack([sample.edges for sample in samples]),
+        samples=samples if wanting else [],
+    )
+
+
 def assemble(
-    samples: list[Sample],
+    samples: list[Sample] | Stacked,
     *,
     config: Config,
     device: torch.device | str = "cpu",
     settings: Canny = AUTHORS,
 ) -> Batch:
     r"""A batch of samples on ``device``, with one-hot layouts and edge targets."""
-    labels = torch.stack([sample.labels for sample in samples])
-    instances = torch.stack([sample.instances for sample in samples])
-    check(labels, instances, config=config.model)  # here, or the device would have to be asked
-    labels, instances = labels.to(device), instances.to(device)
-    images = torch.stack([sample.image for sample in samples]).to(device)
+    parts = samples if isinstance(samples, Stacked) else stacked(samples)
+    check(
+        parts.labels, parts.instances, config=config.model
+    )  # or the device would have to be asked
+    labels, instances = parts.labels.to(device), parts.instances.to(device)
     layout = encode(labels, instances, config=config.model)
-    return Batch(labels, layout, images, find_edges(samples, device=device, settings=settings))
+    edges = parts.edges
+    if edges is None:
+        edges = find_edges(parts.samples, device=device, settings=settings)
+    return Batch(labels, layout, parts.images.to(device), edges.to(device))
 
 
 class _Order:
@@ -112,14 +143,19 @@ class _Lenient(Dataset):
 
 
 def folder_samples(
-    dataset: FolderDataset, *, workers: int = 0, start: int = 0, stride: int = 1
-) -> Iterator[list[Sample]]:
+    dataset: FolderDataset,
+    *,
+    workers: int = 0,
+    start: int = 0,
+    stride: int = 1,
+    collate: Callable[[list[Sample]], Thing] = list,
+) -> Iterator[Thing]:
     r"""The samples of endless batches of ``dataset.config.training.batch_size``.
 
     Batches ``start``, ``start + stride``... A batch depends on the data, the seed and its number
     alone, however many ``workers`` (processes that read files; 0 for none) there are. ``stride``
-    lets several processes share the row. Raises :class:`FolderError` where there are fewer scenes
-    than one batch takes.
+    lets several processes share the row. ``collate`` puts a batch's samples together where they are
+    read. Raises :class:`FolderError` where there are fewer scenes than one batch takes.
     """
     order = _Order(dataset, dataset.config.training.batch_size, stride)
     if not order.whole:
@@ -130,7 +166,7 @@ def folder_samples(
     loader = DataLoader(
         _Lenient(dataset),
         batch_sampler=order,
-        collate_fn=list,
+        collate_fn=collate,
         num_workers=workers,
         persistent_workers=workers > 0,
         # Its own: a loader draws a seed at each epoch, and would disturb the run's random numbers.
@@ -155,7 +191,8 @@ def folder_batches(
     settings: Canny = AUTHORS,
 ) -> Iterator[Batch]:
     r"""The batches of :func:`folder_samples` on ``device``, with layouts and edges."""
-    for samples in folder_samples(dataset, workers=workers, start=start, stride=stride):
+    where = {"workers": workers, "start": start, "stride": stride}
+    for samples in folder_samples(dataset, collate=stacked, **where):
         yield assemble(samples, config=dataset.config, device=device, settings=settings)
 
 

@@ -49,6 +49,13 @@ def resize_labels(labels: Int[Tensor, "b h w"], height: int, width: int) -> Int[
     return rearrange(F.interpolate(maps, (height, width)), "b 1 h w -> b h w").to(labels.dtype)
 
 
+def places(pixels: Int[Tensor, "n"], labels: Integer[Tensor, "b h w"]) -> tuple[Tensor, ...]:
+    r"""Layout, row and column of numbers in "(b h w)"; ``torch.unravel_index`` waits for a GPU."""
+    _, height, width = labels.shape
+    lines = pixels // width
+    return lines // height, lines % height, pixels % width
+
+
 class PixelContrast(nn.Module):
     r"""Pixel-wise contrastive learning across layouts. Idea [A], form [S], sampling [I]; ch. 07.
 
@@ -137,7 +144,7 @@ class PixelContrast(nn.Module):
             pixels, valid = sample_balanced(
                 small, per_class=per_class, most=most, ignore=self.ignore, generator=generator
             )
-            layouts, rows, columns = torch.unravel_index(pixels, small.shape)
+            layouts, rows, columns = places(pixels, small)
             embeddings = features[layouts, :, rows, columns]
             if self.heads:
                 embeddings = self.heads[index].project(embeddings)

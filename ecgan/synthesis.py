@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from einops import rearrange
-from jaxtyping import Float
+from einops import einsum, rearrange
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from ecgan.fast import accelerated
@@ -47,3 +47,51 @@ def save_png(path: str | Path, picture: Float[Tensor, "3 h w"]) -> None:
     Raises :class:`ecgan.files.whole.RunError` where it cannot be written.
     """
     write_file(path, as_png(to_bytes(picture)))
+
+
+def all_pictures(
+    generator: Generator, labels: Int[Tensor, "h w"], instances: Int[Tensor, "h w"] | None = None
+) -> dict[str, Float[Tensor, "3 h w"]]:
+    r"""The pictures of a layout by name: "edge" where there is one, "first" and "final"."""
+    made = synthesize(generator, labels, instances)
+    return {name: part[0] for name, part in (made.pictures() | {"final": made.final}).items()}
+
+
+def starts(whole: int, side: int, *, overlap: int) -> list[int]:
+    r"""Where windows of ``side`` begin that cover ``whole``, evenly spread."""
+    count = max(1, -(-(whole - overlap) // (side - overlap)))
+    return [place * (whole - side) // max(count - 1, 1) for place in range(count)]
+
+
+def synthesize_in_windows(
+    generator: Generator, labels: Int[Tensor, "h w"], instances: Int[Tensor, "h w"] | None = None
+) -> dict[str, Float[Tensor, "3 h w"]]:
+    r"""The pictures of a layout larger than the generator's own size, by name.
+
+    A network that has learned from crops knows by its zero padding how near a border is, and paints
+    worse where every border is farther than in any crop. So it paints windows of its own size, each
+    half over the next, and where they overlap one fades into the other. Wherever the layout is not
+    larger, it is painted at once. Raises as :func:`synthesize` does.
+    """
+    sides = generator.config.height, generator.config.width
+    if all(whole <= side for whole, side in zip(labels.shape, sides)):
+        return all_pictures(generator, labels, instances)
+    height, width = (min(whole, side) for whole, side in zip(labels.shape, sides))
+    fade = einsum(*map(_ramp, (height, width)), "h, w -> h w")
+    found: dict[str, Tensor] = {}
+    total = torch.zeros(labels.shape)
+    for top in starts(labels.shape[0], height, overlap=height // 2):
+        for left in starts(labels.shape[1], width, overlap=width // 2):
+            cut = slice(top, top + height), slice(left, left + width)
+            own = None if instances is None else instances[cut]
+            total[cut] += fade
+            for name, part in all_pictures(generator, labels[cut], own).items():
+                whole = found.setdefault(name, torch.zeros(3, *labels.shape))
+                whole[:, *cut] += fade * part.cpu()
+    return {name: whole / total for name, whole in found.items()}
+
+
+def _ramp(side: int) -> Float[Tensor, "n"]:
+    r"""From the border up to 1 in the middle, and down again; nowhere 0."""
+    up = (torch.arange(side) + 0.5) / (side / 2)
+    return torch.minimum(up, up.flip(0))

@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 
 from book import BOOK
 from ecgan.data import plans, toy
-from ecgan.synthesis import synthesize
+from ecgan.synthesis import synthesize, synthesize_in_windows
 from ecgan.teaching.figures import layout_rgb, strip, use_style
 from ecgan.weights.checkpoint import shipped
 
 STATIC = BOOK / "static"
-SCENE, CITY = 9, 36
+SCENE, CITY = 9, 70
 
 
 def street() -> Figure:
@@ -26,9 +26,9 @@ def street() -> Figure:
 
 
 def city() -> Figure:
-    r"""A plan larger than any picture of the training, and what is painted from it."""
+    r"""A plan larger than any picture of the training, and what is painted from it in windows."""
     labels = torch.from_numpy(plans.plan(256, 384, seed=CITY)).long()
-    final = synthesize(shipped("aerial"), labels).final[0]
+    final = synthesize_in_windows(shipped("aerial"), labels)["final"]
     return strip([layout_rgb(labels, plans.PALETTE), final], ["plan", "painted"], smooth=True)
 
 

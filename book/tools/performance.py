@@ -5,7 +5,7 @@ import re
 
 from benchmarks import cases
 from book import ROOT
-from book.tools import pages
+from book.tools import gpu, pages
 
 RESULTS = ROOT / "benchmarks" / "results"
 PAGE = pages.RENDERED / "performance.md"
@@ -180,6 +180,7 @@ def render() -> str:
         tricks=tricks(rows("tricks")),
         distinct=distinct(parts),
         smaller=smaller(parts),
+        gpu=gpu.section(),
     )
 
 

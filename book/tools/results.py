@@ -1,6 +1,7 @@
 r"""Writes the page of results from its rows: `python -m book.tools.results`."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -144,8 +145,15 @@ def what_ran(rows: list[dict]) -> str:
             minutes = sum(row["seconds"] for row in own.values()) / 60
             commits = ", ".join(sorted({f"`{row['commit'][:10]}`" for row in own.values()}))
             runs = f"{len(own)} of {len(cells)}" if own else NOT_RUN
-            lines.append([question, runs, number(minutes, 1) if own else "–", commits or "–"])
-    return table(["Question", "runs", "minutes of one core", "commit"], lines)
+            shown = number(minutes, 1) if own else "–"
+            lines.append([question, runs, shown, devices(own.values()) or "–", commits or "–"])
+    return table(["Question", "runs", "minutes of one core", "trained on", "commit"], lines)
+
+
+def devices(rows: Iterable[dict]) -> str:
+    r"""Where runs were trained, and how many of them on each device."""
+    counts = Counter("CPU" if row["device"] == "cpu" else row["device"] for row in rows)
+    return ", ".join(f"{count} {device}" for device, count in counts.most_common())
 
 
 def machine(rows: list[dict]) -> str:

@@ -33,7 +33,9 @@ def synthesize(
     r"""Make pictures of layouts: NAME_final.png, NAME_first.png and NAME_edge.png for each.
 
     A picture has the size of its label file where the model can paint it (multiples of 32, up to
-    four times the model's own size); otherwise the closest that it can, which is said.
+    four times the model's own size); otherwise the closest that it can, which is said. A model that
+    learned from crops paints larger pictures in windows of its own size, which fade into each
+    other.
 
     Args:
         layouts: Label PNGs (grey ids or a palette), or folders of them; no photograph is needed.
@@ -100,9 +102,9 @@ def synthesize_files(
     from ecgan.data.folders.numbering import from_notes
     from ecgan.errors import EcganError
     from ecgan.files.progress import quiet
-    from ecgan.synthesis import save_png, synthesize
+    from ecgan.synthesis import all_pictures, save_png, synthesize_in_windows
     from ecgan.weights.checkpoint import notes
-    from ecgan.weights.named import find_generator, find_model
+    from ecgan.weights.named import crop_scale, find_generator, find_model
 
     files, asked = layout_files(layouts), parsed_size(size)
     check_out(out, layouts)
@@ -114,6 +116,7 @@ def synthesize_files(
         raise CommandError(f"{model} wants instance maps: name their folder with --instances")
     known = CONVENTIONS[numbering] if numbering else None
     reading = known or from_notes(notes(find_model(model)).get("numbering"))
+    paint = all_pictures if crop_scale(model) is None else synthesize_in_windows
     painted = Painted([], [], [])
     for name, path in tqdm(files.items(), "layouts", disable=quiet()):
         try:
@@ -130,16 +133,17 @@ def synthesize_files(
             painted.complaints.append(str(error))
             continue
         with memory_for(path, layout.labels.shape[1:]):
-            made = synthesize(generator, layout.labels, layout.instances)
-        if not made.final.isfinite().all():
+            ids = None if layout.instances is None else layout.instances[0]
+            pictures = paint(generator, layout.labels[0], ids)
+        if not pictures["final"].isfinite().all():
             raise CommandError(
                 f"{model} paints numbers that are none (NaN): its weights are damaged; take an "
                 f"older file, or train it anew"
             )
         painted.said.extend([layout.said] if layout.said else [])
-        for kind, picture in {**made.pictures(), "final": made.final}.items():
+        for kind, picture in pictures.items():
             painted.written.append(out / f"{name}_{kind}.png")
-            save_png(painted.written[-1], picture[0])
+            save_png(painted.written[-1], picture)
     return painted
 
 

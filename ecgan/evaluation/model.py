@@ -20,7 +20,7 @@ from ecgan.evaluation.yardsticks import beside, compare
 from ecgan.method.generator import Generator
 from ecgan.readers.lite import lite_features
 from ecgan.weights.checkpoint import notes
-from ecgan.weights.named import find_generator, find_model, find_segmenter
+from ecgan.weights.named import crop_scale, find_generator, find_model, find_segmenter
 
 TOY_IMAGES = 500
 INCEPTION, JUDGE = "inception", "judge"
@@ -47,8 +47,7 @@ def toy_scenes(generator: Generator, count: int) -> tuple[Counted[Example], Coun
 
 def pictures_of(model: str) -> DataConfig:
     r"""Whole pictures or crops, as the model was trained, where its file says so."""
-    scale = notes(find_model(model)).get("config", {}).get("data", {}).get("scale")
-    return DataConfig(name="folder", scale=scale and tuple(scale))
+    return DataConfig(name="folder", scale=crop_scale(model))
 
 
 def folder_scenes(

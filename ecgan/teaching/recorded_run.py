@@ -32,7 +32,8 @@ from ecgan.training.average import recalibrated
 from ecgan.training.facts import FACTS, recorded
 from ecgan.weights.checkpoint import read_state
 
-AERIAL = Path(__file__).parent / "recorded" / "aerial"
+RECORDED = Path(__file__).parent / "recorded"
+AERIAL = RECORDED / "aerial"
 LOG = "log.jsonl"
 PLANS = (52, 12, 56)  # seeds of what is painted
 MOMENTS = 5

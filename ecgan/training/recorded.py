@@ -5,7 +5,7 @@ for most of the time; a graph starts them all at once. The numbers are the same.
 """
 
 import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -22,24 +22,57 @@ ADVICE = "the run goes on with slower steps, but the same numbers"
 def can_record(trainer: Trainer) -> bool:
     r"""Whether an update can be recorded: on one CUDA device, without a gradient scaler."""
     machine = trainer.machine
-    return (
-        machine.device.type == "cuda"
-        and machine.processes == 1
-        and not machine.scaler.is_enabled()
-    )
+    alone = machine.device.type == "cuda" and machine.processes == 1
+    return alone and not machine.scaler.is_enabled()
 
 
 def record_updates(trainer: Trainer) -> bool:
     r"""Have the trainer's updates recorded and replayed where that is possible; whether it is."""
-    if can_record(trainer):
-        trainer.update = Recorded(trainer)
-        return True
-    return False
+    possible = can_record(trainer)
+    if possible:
+        trainer.update = Recorded(trainer, tape=Tape(trainer.machine.device))
+    return possible
+
+
+class Tape:
+    r"""A CUDA graph of a function that takes nothing and returns :data:`Numbers`."""
+
+    def __init__(self, device: torch.device):
+        self.device, self.stream = device, torch.cuda.Stream(device)
+
+    def warm_up(self, work: Callable[[], Numbers]) -> Numbers:
+        r"""Do the work on the stream of the recording: gradients remember theirs."""
+        current = torch.cuda.current_stream(self.device)
+        self.stream.wait_stream(current)
+        with torch.cuda.stream(self.stream):
+            found = work()
+        current.wait_stream(self.stream)
+        return found
+
+    def record(self, work: Callable[[], Numbers]) -> None:
+        r"""Record the work, which is not done. Raises whatever keeps it from being recorded."""
+        graph, index = torch.cuda.CUDAGraph(), self.device.index
+        here = torch.cuda.current_device() if index is None else index
+        random = torch.cuda.default_generators[here]
+        before = random.clone_state()
+        try:
+            # What is freed meanwhile, an older run's memory for instance, would spoil the graph.
+            with no_garbage_collected(), torch.cuda.graph(graph, stream=self.stream):
+                self.numbers = work()
+        except BaseException:
+            random.graphsafe_set_state(before)  # it would wait for the end of the recording
+            raise
+        self.graph = graph
+
+    def replay(self) -> Numbers:
+        r"""Do the recorded work; the values lie where the last ones lay."""
+        self.graph.replay()
+        return self.numbers
 
 
 @contextmanager
 def no_garbage_collected() -> Iterator[None]:
-    r"""What is freed while a graph is recorded, an older run's memory for instance, spoils it."""
+    r"""Python's collector has run before, and waits until this is over."""
     gc.collect()
     gc.disable()
     try:
@@ -49,70 +82,50 @@ def no_garbage_collected() -> Iterator[None]:
 
 
 class Recorded:
-    r"""The updates of a trainer: the first ones as they are written, then one graph, replayed.
+    r"""The updates of a trainer: the first ones as they are written, then from the tape.
 
-    Batches of another shape than the recorded ones, and a recording that fails, are done as
-    written; the failure is told.
+    Batches of another shape than the recorded ones, and all where a recording has failed, are done
+    as they are written; the failure is told.
     """
 
-    def __init__(self, trainer: Trainer):
-        self.trainer, self.done, self.graph = trainer, 0, None
+    def __init__(self, trainer: Trainer, *, tape: Tape):
+        self.trainer, self.tape = trainer, tape
+        self.waiting: int | None = WARM_UP  # updates until the recording; None for never more
         self.shapes: list[torch.Size] | None = None
-        self.stream = torch.cuda.Stream(trainer.machine.device)
+        self.inputs: list[Batch] | None = None
         self.rates: list[Tensor] = []
 
     def __call__(self, batches: Sequence[Batch]) -> Numbers:
         shapes = [part.shape for batch in batches for part in batch]
-        if self.graph is None and self.done == WARM_UP and self.shapes == shapes:
-            self._record(batches)
-        if self.graph is None or self.shapes != shapes:
-            return self._as_written(batches, shapes)
-        return self._replay(batches)
-
-    def _as_written(self, batches: Sequence[Batch], shapes: list[torch.Size]) -> Numbers:
-        if self.graph is None and self.done < WARM_UP:
-            self.done, self.shapes = self.done + 1 if shapes == self.shapes else 1, shapes
-        current = torch.cuda.current_stream()
-        self.stream.wait_stream(current)
-        with torch.cuda.stream(self.stream):  # one stream for all: gradients remember theirs
-            found = update(self.trainer, batches)
-        current.wait_stream(self.stream)
-        return found
-
-    def _record(self, batches: Sequence[Batch]) -> None:
-        self.inputs = [Batch(*(part.clone() for part in batch)) for batch in batches]
-        graph, random = torch.cuda.CUDAGraph(), self._random_numbers()
-        before = random.clone_state()
-        try:
-            with (
-                self._rates_on_the_device(),
-                no_garbage_collected(),
-                torch.cuda.graph(graph, stream=self.stream),
-            ):
-                self.numbers = update(self.trainer, self.inputs)
-        except torch.OutOfMemoryError:
-            raise
-        except Exception as error:  # what may not be recorded differs from release to release
-            reason = str(error).strip().partition("\n")[0] or type(error).__name__
-            self.trainer.machine.tell(f"note: recording an update failed ({reason}); {ADVICE}")
-            random.graphsafe_set_state(before)  # they would wait for the recording's end
-            self.done += 1  # not tried again
-            return
-        self.graph = graph
-
-    def _replay(self, batches: Sequence[Batch]) -> Numbers:
+        if self.waiting is not None:
+            self.waiting = self.waiting if shapes == self.shapes else WARM_UP
+            self.shapes = shapes
+            if self.waiting == 0:
+                self._record(batches)
+            else:
+                self.waiting -= 1
+        if self.inputs is None or shapes != self.shapes:
+            return self.tape.warm_up(lambda: update(self.trainer, batches))
         for own, batch in zip(self.inputs, batches, strict=True):
             for place, part in zip(own, batch, strict=True):
                 place.copy_(part)
         for rate, group in zip(self.rates, self._groups(), strict=True):
             rate.fill_(group["lr"])
-        self.graph.replay()
-        return self.numbers
+        return self.tape.replay()
 
-    def _random_numbers(self) -> torch.Generator:
-        device = self.trainer.machine.device
-        index = torch.cuda.current_device() if device.index is None else device.index
-        return torch.cuda.default_generators[index]
+    def _record(self, batches: Sequence[Batch]) -> None:
+        inputs = [Batch(*(part.clone() for part in batch)) for batch in batches]
+        self.waiting = None
+        try:
+            with self._rates_on_the_device():
+                self.tape.record(lambda: update(self.trainer, inputs))
+        except torch.OutOfMemoryError:
+            raise
+        except Exception as error:  # what may not be recorded differs from release to release
+            reason = str(error).strip().partition("\n")[0] or type(error).__name__
+            self.trainer.machine.tell(f"note: recording an update failed ({reason}); {ADVICE}")
+        else:
+            self.inputs = inputs
 
     def _groups(self) -> list[dict]:
         return [group for optimiser in self.trainer.optimisers for group in optimiser.param_groups]

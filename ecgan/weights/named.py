@@ -6,11 +6,17 @@ from torch import nn
 
 from ecgan.method.generator import Generator
 from ecgan.method.layers import frozen
-from ecgan.weights.checkpoint import WEIGHTS, CheckpointError, load
+from ecgan.weights.checkpoint import WEIGHTS, CheckpointError, load, notes
 
 RESULT = "generator.safetensors"  # in the folder of a run
 ENDING = ".safetensors"
 SEGFORMER = "segformer:"
+
+
+def crop_scale(name: str) -> tuple[float, float] | None:
+    r"""The ``data.scale`` of the crops that a model was trained on; None for whole pictures."""
+    scale = notes(find_model(name)).get("config", {}).get("data", {}).get("scale")
+    return scale and tuple(scale)
 
 
 def find_model(name: str) -> Path:

@@ -1,5 +1,7 @@
 r"""From a layout, in memory or in a file, to a picture in a file."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,14 @@ from ecgan.data.folders.conventions import FolderError
 from ecgan.data.folders.layouts import read_layout as read_file
 from ecgan.data.folders.numbering import PLAIN
 from ecgan.method.layouts import LayoutError
-from ecgan.synthesis import save_png, synthesize, to_bytes
+from ecgan.synthesis import (
+    all_pictures,
+    save_png,
+    starts,
+    synthesize,
+    synthesize_in_windows,
+    to_bytes,
+)
 from support.networks import awake
 
 CONFIG = ModelConfig(classes=4, height=32, width=64, base_channels=2, spade_hidden=3)
@@ -134,3 +143,42 @@ def test_pictures_become_bytes_and_files(tmp_path):
     path = tmp_path / "new folder" / "picture.png"
     save_png(path, picture)
     assert np.array_equal(np.array(Image.open(path)), levels)
+
+
+@pytest.mark.parametrize(("whole", "side"), [(32, 32), (64, 32), (33, 32), (100, 32), (256, 128)])
+def test_windows_cover_a_side_and_overlap(whole, side):
+    places = starts(whole, side, overlap=side // 2)
+    assert places[0] == 0
+    assert places[-1] == whole - side
+    assert all(0 < b - a <= side - side // 2 for a, b in itertools.pairwise(places))
+
+
+def test_what_is_no_larger_is_painted_at_once(generator):
+    labels = torch.randint(4, (32, 64))
+    at_once, windows = (paint(generator, labels) for paint in (all_pictures, synthesize_in_windows))
+    assert list(windows) == ["edge", "first", "final"]
+    assert all(torch.equal(windows[name], at_once[name]) for name in at_once)
+
+
+def test_a_window_is_what_the_network_paints_of_it_alone(generator):
+    r"""At a corner no other window reaches, and in a picture of one window more it is a mixture."""
+    labels = torch.randint(4, (64, 64))
+    whole = synthesize_in_windows(generator, labels)["final"]
+    parts = [all_pictures(generator, labels[top : top + 32])["final"] for top in (0, 16, 32)]
+    torch.testing.assert_close(whole[:, :16], parts[0][:, :16])
+    torch.testing.assert_close(whole[:, -16:], parts[2][:, -16:])
+    mixed = whole[:, 16:32]
+    low = torch.minimum(parts[0][:, 16:], parts[1][:, :16])
+    high = torch.maximum(parts[0][:, 16:], parts[1][:, :16])
+    assert (mixed >= low - 1e-5).all()
+    assert (mixed <= high + 1e-5).all()
+
+
+def test_windows_with_instances():
+    config = ModelConfig(
+        classes=4, instance_boundaries=True, height=32, width=32, base_channels=2, spade_hidden=3
+    )
+    generator = awake(Generator(config))
+    labels, instances = torch.zeros(64, 32, dtype=torch.long), torch.randint(2, (64, 32))
+    with_them = synthesize_in_windows(generator, labels, instances)["final"]
+    assert not torch.equal(with_them, synthesize_in_windows(generator, labels, labels)["final"])

@@ -11,6 +11,7 @@ WAYS = {
     "ours recorded": "ours, recorded",
     "ours": "ours, as written",
     "ours compiled": "ours, compiled",
+    "ours distinct": "ours, distinct neighbourhoods",
     "released schedule": "released schedule",
     "released schedule recorded": "released schedule, recorded",
 }

@@ -32,15 +32,17 @@ def _either(part: nn.Module, method, quick, *inputs):
     return (method if recording() else quick)(part, *inputs)
 
 
-def accelerate(network: nn.Module, *, recompute: bool = False) -> nn.Module:
+def accelerate(
+    network: nn.Module, *, recompute: bool = False, gather: bool | None = None
+) -> nn.Module:
     r"""Make the known parts of ``network`` quick, in place; returns it.
 
     Known are the generator's, the discriminator's and the class-specific decoder's parts. Values
     and gradients stay the same but for rounding, ``state_dict`` keeps its keys, copies are quick
     too. ``recompute`` saves memory in training: SPADE's gamma and beta are made again for the
-    gradients, not kept.
+    gradients, not kept. ``gather`` has distinct neighbourhoods looked for, by default on a CPU.
     """
-    known = KnownLayout()
+    known = KnownLayout(gather=gather)
     for part in network.modules():
         if isinstance(part, nn.Conv2d):
             bind(part, convolutions.forward)

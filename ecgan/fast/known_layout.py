@@ -43,18 +43,18 @@ class Pyramid:
 class KnownLayout:
     r"""The pyramid of the semantic input of the pass under way, shared by a network's parts."""
 
-    def __init__(self):
-        self._pyramid: Pyramid | None = None
+    def __init__(self, *, gather: bool | None = None):
+        self.gather, self._pyramid = gather, None
 
     def of(self, semantics: Tensor) -> Pyramid:
         r"""The pyramid of ``semantics``: the one at hand, or a new one for a part called alone."""
         at_hand = self._pyramid is not None and self._pyramid.given is semantics
-        return self._pyramid if at_hand else Pyramid(semantics)
+        return self._pyramid if at_hand else Pyramid(semantics, gather=self.gather)
 
     @contextmanager
     def given(self, semantics: Tensor) -> Iterator[None]:
         r"""While a network's pass lasts, its parts are told of one and the same pyramid."""
-        self._pyramid = Pyramid(semantics)
+        self._pyramid = Pyramid(semantics, gather=self.gather)
         try:
             yield
         finally:

@@ -414,6 +414,19 @@ def test_a_layout_that_needs_gradients_or_is_soft_is_convolved():
         assert Pyramid(other).neighbourhoods(SIDE, SIDE) is None
 
 
+@pytest.mark.parametrize("gather", [True, False])
+def test_distinct_neighbourhoods_are_looked_for_or_not_as_asked(gather):
+    layout = semantics("regions", batch=1, classes=9, instances=False)
+    generator = awake(Generator(replace(CONFIG, classes=9))).eval()
+    expected = generator(layout).final
+    accelerate(generator, gather=gather)
+    known = generator.forward.args[2].keywords["known"]
+    made = generator(layout).final
+    with known.given(layout):
+        assert (known.of(layout).neighbourhoods(SIDE, SIDE) is not None) == gather
+    torch.testing.assert_close(made, expected, rtol=0, atol=1e-5)
+
+
 def test_the_pyramid_resizes_once_and_is_forgotten_after_the_pass():
     layout, known = torch.randn(1, 3, 8, 8), KnownLayout()
     with known.given(layout):

@@ -71,7 +71,7 @@ def test_what_holds_the_device_back(results, monkeypatch) -> None:
 def test_speed_beside_the_released_schedule(results, monkeypatch) -> None:
     monkeypatch.setattr(speed, "WARM_UP", 0)
     command = [*results, "--cases", "tiny", "--precisions", "fp32", "--batches", "2"]
-    ways = ["--ways", "ours", "released schedule"]
+    ways = ["--ways", "ours", "released schedule", "ours distinct"]
     rows = speed.main([*command, *ways, "--steps", "1", "--side", "64"])
     complete(rows, results)
     assert [row["way"] for row in rows] == ways[1:]

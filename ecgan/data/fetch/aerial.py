@@ -25,6 +25,7 @@ from tqdm import tqdm
 
 from ecgan.data.folders.conventions import FolderError
 from ecgan.data.folders.photographs import read_picture
+from ecgan.data.plans import CLASSES
 from ecgan.files.download import Archive, FetchError
 from ecgan.files.progress import quiet
 from ecgan.method.layouts import IGNORE
@@ -34,10 +35,8 @@ COMMIT = "b36fd266e363806d5c530089018fbf46dfd1befe"
 PAGE = f"https://github.com/{REPOSITORY}"
 TOP = f"https://raw.githubusercontent.com/{REPOSITORY}/{COMMIT}/Semantic segmentation dataset"
 
-COLOURS: Mapping[str, int] = MappingProxyType(
-    {"building": 0x3C1098, "land": 0x8429F6, "road": 0x6EC1E4, "vegetation": 0xFEDD3A,
-     "water": 0xE2A929}
-)  # fmt: skip
+EXACT = (0x3C1098, 0x8429F6, 0x6EC1E4, 0xFEDD3A, 0xE2A929)  # of the masks' classes, in order
+COLOURS: Mapping[str, int] = MappingProxyType(dict(zip(CLASSES, EXACT, strict=True)))
 UNLABELLED = (0x9B9B9B, 0x000000)
 EVEN = (0, 1, 2)  # building, land, road: whose mean colour tells a tile's cast
 HELD_OUT = "009"

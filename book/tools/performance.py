@@ -139,7 +139,10 @@ def smaller(parts: list[dict]) -> str:
             under = row["bound"] == "at most"
             met = row["value"] <= row["target"] if under else row["value"] >= row["target"]
             aim = f"{row['bound']} {row['target']:g}: {'met' if met else '**missed**'}"
-            lines.append([row["metric"], f"{row['value']:.3g}", f"{low:.3g} to {high:.3g}", aim])
+            value, low, high = (
+                f"{n:,.0f}" if abs(n) >= 100 else f"{n:.3g}" for n in (row["value"], low, high)
+            )
+            lines.append([row["metric"], value, f"{low} to {high}", aim])
     return numbers(["*ours* (CPU)", "median", "range", "target"], lines)
 
 

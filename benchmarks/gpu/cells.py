@@ -1,28 +1,37 @@
-r"""The ablation's cells on the device, as many at once as fill it, the most important first."""
+r"""The ablation's cells, the most important first: one trains, the others draw and score."""
 
 import time
 from argparse import Namespace
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import replace
 from multiprocessing import get_context
+from multiprocessing.synchronize import Semaphore
 from pathlib import Path
 
+import torch
 from common import parser
 
 from ecgan.experiments import grid as grids
 from ecgan.experiments import trial
 from ecgan.experiments.grid import read_grid
-from ecgan.files import records
 
 GRID = Path(grids.__file__).with_name("grid.yaml")
 
 
+def share(turns: Semaphore) -> None:
+    r"""What each process is told at its start: who may train."""
+    run.turn = turns
+    torch.set_num_threads(1)
+
+
 def run(chosen: Namespace, name: str) -> tuple[str, list[dict] | str]:
-    r"""The rows of one cell, or what went wrong."""
+    r"""The rows of one cell, written with its pictures; or what went wrong."""
     (cell,) = [cell for cell in read_grid(chosen.grid).cells if cell.name == name]
     device = replace(cell.plan.trial, device=str(chosen.device))
     try:
-        return name, trial.run(replace(cell, plan=replace(cell.plan, trial=device))).rows
+        done = trial.run(replace(cell, plan=replace(cell.plan, trial=device)), turn=run.turn)
+        done.write(chosen.out / f"{name}.jsonl")
+        return name, done.rows
     except Exception as error:  # the other cells go on
         return name, f"{type(error).__name__}: {error}"
 
@@ -31,7 +40,8 @@ def main(arguments: list[str] | None = None) -> list[dict]:
     made = parser(__doc__)
     made.add_argument("--grid", type=Path, default=GRID)
     made.add_argument("--out", type=Path, required=True, help="a folder: a file of rows a cell")
-    made.add_argument("--at-once", type=int, default=8)
+    made.add_argument("--at-once", type=int, default=8, help="processes")
+    made.add_argument("--training", type=int, default=1, help="of them that train at once")
     made.add_argument("--experiments", nargs="+")
     chosen, found = made.parse_args(arguments), []
     files = {
@@ -41,7 +51,12 @@ def main(arguments: list[str] | None = None) -> list[dict]:
     }
     names = [name for name, file in files.items() if not file.is_file()]
     ends = time.monotonic() + 60 * (float("inf") if chosen.minutes is None else chosen.minutes)
-    with ProcessPoolExecutor(chosen.at_once, mp_context=get_context("spawn")) as pool:
+    spawn = get_context("spawn")
+    # A process a run: a device's graphs and memory go with it.
+    pools = {"initializer": share, "initargs": (spawn.Semaphore(chosen.training),)}
+    with ProcessPoolExecutor(
+        chosen.at_once, mp_context=spawn, max_tasks_per_child=1, **pools
+    ) as pool:
         waiting = set(names)
         going: set[Future] = set()
         while going or (waiting and time.monotonic() < ends):
@@ -54,7 +69,6 @@ def main(arguments: list[str] | None = None) -> list[dict]:
                 if isinstance(rows, str):
                     print(name, "failed:", rows, flush=True)
                     continue
-                records.append(files[name], rows)
                 found += rows
                 print(name, "done", flush=True)
     return found

@@ -4,6 +4,8 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from threading import Semaphore
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -107,11 +109,23 @@ def kept_pictures(paint: Painter, world: World) -> UInt8[np.ndarray, "h w 3"]:
     return to_bytes(rearrange(paint(scenes)["final"], "b c h w -> c h (b w)"))
 
 
-def trained(cell: Cell, world: World, data: str | Path | None) -> Trial:
+@runtime_checkable
+class Turn(Protocol):
+    r"""A lock: of the runs that share a device only so many train, while others draw and score."""
+
+    def acquire(self) -> bool:
+        r"""Wait for one's turn."""
+
+    def release(self) -> None:
+        r"""Let another go on."""
+
+
+def trained(cell: Cell, world: World, data: str | Path | None, turn: Turn) -> Trial:
     r"""Train a cell from the first weights that all variants of its seed share, and score it.
 
     After each of :data:`SHARES` of the steps the final images are scored as well, so that a reader
-    sees where the answers settle. Looking draws no random number, and changes nothing.
+    sees where the answers settle. Looking draws no random number, and changes nothing. Training
+    waits for its ``turn``, and lets others have it while it looks.
     """
     config, settings, found = cell.plan.config, cell.plan.trial, Trial()
     machine = Machine(precision=config.training.precision, device=settings.device)
@@ -133,10 +147,16 @@ def trained(cell: Cell, world: World, data: str | Path | None) -> Trial:
 
     def look(step: int, _: Trainer) -> None:
         if step in looks and step < config.training.steps:
+            turn.release()
             rows = painted_rows(painter_of(usable()), world, trial=settings, kinds=("final",))
             found.rows += [row | {"share": looks[step]} for row in rows]
+            turn.acquire()
 
-    found.history = train(trainer, batches_of(cell, source), after_step=look)
+    turn.acquire()
+    try:
+        found.history = train(trainer, batches_of(cell, source), after_step=look)
+    finally:
+        turn.release()
     found.generator = usable()
     paint = painter_of(found.generator)
     found.rows += [row | {"share": 1.0} for row in painted_rows(paint, world, trial=settings)]
@@ -161,8 +181,10 @@ def complete(rows: Iterable[dict], cell: Cell, *, seconds: float) -> list[dict]:
     return [{"share": 1.0} | row | facts for row in rows]
 
 
-def run(cell: Cell, *, data: str | Path | None = None) -> Trial:
+def run(cell: Cell, *, data: str | Path | None = None, turn: Turn | None = None) -> Trial:
     r"""Do what a cell says. ``data`` is the folder of photographs, for grids that need one.
+
+    ``turn`` is for runs that share a device: see :class:`Turn`.
 
     ``seconds`` in the rows is the processor's time for training and scoring together.
     """
@@ -174,6 +196,7 @@ def run(cell: Cell, *, data: str | Path | None = None) -> Trial:
         if cell.measure == "yardsticks":
             found = Trial(rows=list(yardstick_rows(cell.variant, world, trial=settings)))
         else:
-            found = trained(cell, world, data)
+            turn = Semaphore() if turn is None else turn
+            found = trained(cell, world, data, turn)
     found.rows = complete(found.rows, cell, seconds=time.process_time() - start)
     return found

@@ -273,9 +273,22 @@ experiments:
 """
 
 
+class Turns(list[str]):
+    r"""Notes who takes a turn, and gives it back."""
+
+    def acquire(self) -> bool:
+        self.append("mine")
+        return True
+
+    def release(self) -> None:
+        self.append("yours")
+
+
 def test_a_run_of_a_grid(device: torch.device) -> None:
     (cell,) = parse_grid(GRID).cells
-    found = trial.run(cell)
+    turn = Turns()
+    found = trial.run(cell, turn=turn)
+    assert turn == ["mine", "yours", "mine", "yours"]  # it looks once on its way
     assert {row["device"] for row in found.rows} == {device.type}
     scored = {row["metric"]: row["value"] for row in found.rows if row["share"] == 1}
     assert {"fid", "miou", "inner_edges", "agreement"} <= set(scored)

@@ -105,5 +105,6 @@ def test_the_ablation_s_cells(tmp_path: Path, results) -> None:
     assert {row["variant"] for row in rows} == {"whole", "baseline"}
     names = {path.relative_to(out).as_posix() for path in out.rglob("*.jsonl")}
     assert names == {"ci/whole.0.jsonl", "ci/baseline.0.jsonl"}
+    assert all(path.with_suffix(".png").is_file() for path in out.rglob("*.jsonl"))
     assert cells.main(command) == []
     assert cells.main([*command, "--out", str(tmp_path / "new"), "--minutes", "0"]) == []

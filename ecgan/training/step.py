@@ -27,8 +27,8 @@ def step(trainer: "Trainer", batches: Sequence[Batch]) -> dict[str, float]:
     r"""Update both networks once; returns the weighted terms and the lengths of the gradients.
 
     All numbers stay on the device until they are looked at together, here: one question a step, for
-    a device that is asked has to finish first. A number that is none has moved no weight by then.
-    It raises NonFiniteLoss.
+    a device that is asked has to finish first. Who moves in a turn with a number that is none has
+    not moved by then. It raises NonFiniteLoss.
     """
     names, values = trainer.update(batches)
     found = dict(zip(names, values.tolist(), strict=True))
@@ -40,7 +40,8 @@ def update(trainer: "Trainer", batches: Sequence[Batch]) -> Numbers:
     r"""Forward, backward, and the optimisers; the device is asked for nothing.
 
     The gradients of several batches are averaged, and so are those of several processes. Where a
-    number is none, the optimisers are told of it, and do nothing.
+    number is none, the optimisers of its turn are told of it, and do nothing; a gradient scaler
+    decides for each by its own gradients.
     """
     numbers: dict[str, Tensor] = {}
     together = trainer.config.training.simultaneous

@@ -10,6 +10,11 @@ from ecgan.training.trainer import Trainer
 ADVICE = "the run goes on with slower steps, but the same numbers"
 
 
+def reason_of(error: Exception) -> str:
+    r"""The first line of what an error says, or its kind where it says nothing."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
 def ways(device: torch.device) -> list[str]:
     r"""Modes of torch.compile, the quickest first: CUDA graphs need a CUDA device."""
     return ["reduce-overhead", "default"] if device.type == "cuda" else ["default"]
@@ -50,9 +55,8 @@ class Compiled:
 
     def _give_up(self, error: Exception) -> None:
         failed, self.quick = self.modes.pop(0), None
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
         then = f"trying {self.modes[0]}" if self.modes else ADVICE
-        self.tell(f"note: compiling the {self.name} ({failed}) failed ({reason}); {then}")
+        self.tell(f"note: compiling the {self.name} ({failed}) failed ({reason_of(error)}); {then}")
 
 
 def compile_networks(

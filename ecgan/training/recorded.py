@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from ecgan.method.batch import Batch
+from ecgan.training.compiled import ADVICE, reason_of
 from ecgan.training.step import Numbers, update
 from ecgan.training.trainer import Trainer
 
 WARM_UP = 3  # updates before the recording: what is made at first use must not be in the graph
-ADVICE = "the run goes on with slower steps, but the same numbers"
 
 
 def can_record(trainer: Trainer) -> bool:
@@ -122,7 +122,7 @@ class Recorded:
         except torch.OutOfMemoryError:
             raise
         except Exception as error:  # what may not be recorded differs from release to release
-            reason = str(error).strip().partition("\n")[0] or type(error).__name__
+            reason = reason_of(error)
             self.trainer.machine.tell(f"note: recording an update failed ({reason}); {ADVICE}")
         else:
             self.inputs = inputs

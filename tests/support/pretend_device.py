@@ -7,7 +7,7 @@ the processor would have to wait for a number of the device's are counted. After
 
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import pytest
 import torch
@@ -178,16 +178,17 @@ def install() -> None:
 
 
 @contextmanager
-def questions() -> Iterator[Counter[str]]:
+def _more(counted: Counter[str]) -> Iterator[Counter[str]]:
+    before, found = Counter(counted), Counter()
+    yield found
+    found.update(counted - before)
+
+
+def questions() -> AbstractContextManager[Counter[str]]:
     r"""The stops of what runs inside, by the operation that asks."""
-    before, found = Counter(asked), Counter()
-    yield found
-    found.update(asked - before)
+    return _more(asked)
 
 
-@contextmanager
-def deliveries() -> Iterator[Counter[str]]:
+def deliveries() -> AbstractContextManager[Counter[str]]:
     r"""What runs inside and brings values from the CPU, which a recorded graph cannot do."""
-    before, found = Counter(brought), Counter()
-    yield found
-    found.update(brought - before)
+    return _more(brought)

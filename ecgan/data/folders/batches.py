@@ -82,9 +82,8 @@ def assemble(
 ) -> Batch:
     r"""A batch of samples on ``device``, with one-hot layouts and edge targets."""
     parts = samples if isinstance(samples, Stacked) else stacked(samples)
-    check(
-        parts.labels, parts.instances, config=config.model
-    )  # or the device would have to be asked
+    # Here, on the CPU, or the device would have to be asked.
+    check(parts.labels, parts.instances, config=config.model)
     labels, instances = parts.labels.to(device), parts.instances.to(device)
     layout = encode(labels, instances, config=config.model)
     edges = parts.edges

@@ -4,8 +4,7 @@ Icons come from a web font, but the theme loads all of Font Awesome a second tim
 1.5 MB. Each page loads the index of the search, which only the page of the search uses. Pictures
 store three bytes a pixel where one does. A bibliography is announced as a list whose entries are no
 list items. The table of run times shows ticks that only an emoji font has. The settings of Thebe
-are declared twice, which is an error. And a formula wider than a
-phone cannot be scrolled by keyboard.
+are declared twice, which is an error. And what is wider than its place is cut off (``fit.js``).
 """
 
 import re
@@ -18,16 +17,6 @@ ICONS = Path("_static") / "scripts" / "fontawesome.js"
 INDEX = re.compile(r'<script src="[^"]*searchindex\.js"></script>')
 THEBE = re.compile(r"(<script>const THEBE_JS_URL.*?</script>)(.*)\1", re.DOTALL)
 TICKS = {"✅": "ran", "❌": "failed"}
-
-REACH = """const reachFormulas = () => {
-  for (const formula of document.querySelectorAll("mjx-container[display]")) {
-    if (formula.scrollWidth > formula.clientWidth) formula.setAttribute("tabindex", "0");
-    else formula.removeAttribute("tabindex");
-  }
-};
-addEventListener("load", () => window.MathJax?.startup?.promise?.then(reachFormulas));
-addEventListener("resize", reachFormulas);
-"""
 
 
 def mend(app: Sphinx, page: str, template: str, context: dict, doctree) -> None:
@@ -61,8 +50,7 @@ def lighten(app: Sphinx, exception: Exception | None) -> None:
 
 def setup(app: Sphinx) -> dict[str, bool]:
     r"""Register with Sphinx."""
-    app.add_js_file(None, body=REACH)
-    app.add_js_file("fit_tables.js")
+    app.add_js_file("fit.js")
     app.connect("html-page-context", mend)
     app.connect("build-finished", lighten)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -36,7 +36,8 @@ CUT = """async () => {
   const wide = (box) => box.scrollWidth > box.clientWidth + 1;
   const beyond = (box) => box.getBoundingClientRect().width > box.parentElement.clientWidth + 1;
   const cut = [
-    ...[...document.querySelectorAll("article pre")].filter((box) => box.clientWidth && wide(box)),
+    ...[...document.querySelectorAll("article pre, article div.math > mjx-container")]
+      .filter((box) => box.clientWidth && wide(box)),
     ...[...document.querySelectorAll("article table, article .cell_output img")].filter(beyond),
   ].map((box) => `${box.tagName}: ${(box.textContent.trim() || box.alt).slice(0, 60)}`);
   folded.forEach((part) => { part.open = false; });

@@ -48,11 +48,22 @@ def linked_files(folder: Path) -> Path:
     return folder
 
 
+def linked_folders_inside(folder: Path) -> Path:
+    for part in ("images", "labels"):
+        (folder / part).rename(folder.parent / part)
+        (folder / part).mkdir()
+        (folder / part / "more").symlink_to(folder.parent / part)
+    return folder
+
+
+LINKS = [linked_root, linked_part, linked_files, linked_folders_inside]
+
+
 def link_of_a_link(folder: Path) -> Path:
     return linked_root(linked_part(linked_files(folder)))
 
 
-@pytest.mark.parametrize("link", [linked_root, linked_part, linked_files, link_of_a_link])
+@pytest.mark.parametrize("link", [*LINKS, link_of_a_link])
 def test_links_of_every_kind_are_followed(tmp_path, link):
     assert pairs(link(write(tmp_path / "data", "folder", [0, 1]))) == 3
 

@@ -1,7 +1,7 @@
 r"""Small training runs with one thing wrong, to learn what goes wrong looks like (chapter 08). [I]
 
 ``python -m ecgan.teaching.failures`` makes them again and stores them beside the shipped models; a
-run takes half a minute of one core, and :func:`run` makes one of any length while you watch.
+run takes two minutes of one core, and :func:`run` makes one of any length while you watch.
 """
 
 from collections.abc import Iterator
@@ -22,11 +22,11 @@ from ecgan.training import Trainer, toy_batches, train
 from ecgan.weights.checkpoint import WEIGHTS, shipped
 
 STORED = WEIGHTS / "failures.safetensors"
-STEPS = 200
-EVERY = 5  # steps between two looks
+STEPS = 800
+EVERY = 20  # steps between two looks
 SHIFT = 8  # pixels, a quarter of the picture
 
-# Small enough for half a minute, and with few enough terms that each can be missed. So short a run
+# Small enough for two minutes, and with few enough terms that each can be missed. So short a run
 # leans on what is sure from the first step, the example, and ends with small steps.
 SMALL = Config(
     model=ModelConfig(

@@ -8,7 +8,7 @@ names the processor, so that its seconds mean something.
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,7 +87,7 @@ def record(
             f"or name their folder with --kept"
         )
     model = ModelConfig(**facts["config"]["model"])
-    drawn = np.stack([plan(model.height, model.width, seed=seed) for seed in PLANS])
+    drawn = drawn_plans(PLANS, height=model.height, width=model.width)
     steps = moments(sorted(files))
     for old in to.glob("[0-9]*.png"):
         old.unlink()
@@ -107,6 +107,11 @@ def record(
     write_file(to / FACTS, json.dumps(told, indent=1).encode())
     lines = [records.as_line(shortened(row)) for row in thinned(rows, steps)]
     write_file(to / LOG, "".join(lines).encode())
+
+
+def drawn_plans(seeds: Iterable[int], *, height: int, width: int) -> UInt8[np.ndarray, "n h w"]:
+    r"""The plans of these seeds."""
+    return np.stack([plan(height, width, seed=seed) for seed in seeds])
 
 
 def moments(steps: list[int]) -> list[int]:
@@ -149,9 +154,7 @@ def recorded_run(folder: Path = AERIAL) -> RecordedRun:
     return RecordedRun(
         facts=facts,
         rows=rows,
-        layouts=np.stack(
-            [plan(model["height"], model["width"], seed=seed) for seed in facts["plans"]]
-        ),
+        layouts=drawn_plans(facts["plans"], height=model["height"], width=model["width"]),
         painted={
             int(sheet.stem): rearrange(
                 np.asarray(Image.open(sheet)), "h (n w) c -> n h w c", n=count

@@ -72,8 +72,9 @@ def try_out(wheel: Path) -> None:
         venv.create(Path(place) / "python", with_pip=True)
         python = Path(place) / "python" / "bin" / "python"
         quiet = ["--quiet", "--disable-pip-version-check"]
-        subprocess.run([python, "-m", "pip", "install", *quiet, wheel], check=True)
+        # Else pip takes what this path shows for installed.
         clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        subprocess.run([python, "-m", "pip", "install", *quiet, wheel], env=clean, check=True)
         for block in blocks:
             subprocess.run([python, "-c", NO_NETWORK + block], cwd=place, env=clean, check=True)
             for name in PAINTED.findall(block):

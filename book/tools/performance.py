@@ -6,6 +6,7 @@ import re
 from benchmarks import cases
 from book import ROOT
 from book.tools import gpu, pages
+from ecgan.files import records
 
 RESULTS = ROOT / "benchmarks" / "results"
 PAGE = pages.RENDERED / "performance.md"
@@ -18,11 +19,15 @@ CASES = {
 }
 
 
+def stored(name: str) -> list[dict]:
+    r"""All rows of a file."""
+    return [json.loads(line) for line in (RESULTS / f"{name}.jsonl").read_text().splitlines()]
+
+
 def rows(name: str) -> list[dict]:
-    r"""The stored rows; of rows of one kind the last one counts."""
-    path = RESULTS / f"{name}.jsonl"
-    found = [json.loads(line) for line in path.read_text().splitlines()]
+    r"""The rows that count: of one kind the last, of a processor as it is."""
     kind = ("case", "metric", "side", "part")
+    found = [row for row in stored(name) if records.LIMITED not in row["device"]]
     return list({tuple(row.get(key) for key in kind): row for row in found}.values())
 
 
@@ -31,12 +36,10 @@ def numbers(heads: list[str], lines: list[list[str]]) -> str:
     return pages.table(heads, lines, rest="---:")
 
 
-def ratio(row: dict, target: float) -> str:
-    r"""A ratio, its range where it was repeated, and its target."""
+def ratio(row: dict) -> str:
+    r"""A ratio, and its range where it was repeated."""
     low, high = row["spread"]
-    spread = f" ({low:.2f} to {high:.2f})" if row["repeats"] > 1 else ""
-    mark = "met" if row["value"] <= target else "**missed**"
-    return f"{row['value']:.2f}{spread}; target {target:.2f}: {mark}"
+    return f"{row['value']:.2f}" + (f" ({low:.2f} to {high:.2f})" if row["repeats"] > 1 else "")
 
 
 def find(found: list[dict], **wanted) -> dict:
@@ -52,8 +55,7 @@ def ratios(speed: list[dict]) -> dict[str, str]:
         layouts = (
             "scenes" if chosen[0]["layouts"] == "scenes" else f"{chosen[0]['layouts']} layouts"
         )
-        shown = [ratio(row, cases.CASES[case].targets[row["metric"]]) for row in chosen]
-        lines.append([f"{title}, {layouts}", *shown])
+        lines.append([f"{title}, {layouts}", *map(ratio, chosen)])
         pairs = [f"{row['ours']:.2f} / {row['released']:.2f} {row['unit']}" for row in chosen]
         seconds.append([title, *pairs])
     again = {name: find(speed, case=name, metric="recomputing")["value"] for name in CASES}
@@ -74,6 +76,19 @@ def machine(parts: list[dict]) -> dict[str, float]:
         name: find(parts, case="machine", metric=metric)["value"]
         for name, metric in measured.items()
     }
+
+
+def processors() -> str:
+    r"""A big convolution in 32 and in 16 bits on every processor that was measured, newest last."""
+    rates: dict[str, dict[str, float]] = {}
+    for row in stored("parts"):
+        if row["case"] == "machine":
+            rates.setdefault(row["device"], {})[row["metric"]] = row["value"]
+    lines = []
+    for device, found in rates.items():
+        fp32, bf16 = (found[f"convolution {precision}"] for precision in ("fp32", "bf16"))
+        lines.append([device, f"{fp32:.0f}", f"{bf16:.0f}", f"{bf16 / fp32:.2f}"])
+    return numbers(["*ours* (CPU)", "fp32, GFLOP/s", "bf16, GFLOP/s", "bf16 / fp32"], lines)
 
 
 def floors(parts: list[dict], speed: list[dict]) -> str:
@@ -106,9 +121,8 @@ def lowest_ratios(parts: list[dict], speed: list[dict]) -> str:
         work["step bf16"] = step / rates["bf16"]
         lines.append([title])
         for metric, seconds in work.items():
-            row, target = find(speed, case=case, metric=metric), cases.CASES[case].targets[metric]
-            floor = seconds / row["released"]
-            lines[-1].append(f"{floor:.2f} ({row['value']:.2f} measured, {target:.2f} asked)")
+            row = find(speed, case=case, metric=metric)
+            lines[-1].append(f"{seconds / row['released']:.2f} ({row['value']:.2f} measured)")
     return numbers(["floor, *ours* (CPU)", *cases.METRICS[:3]], lines)
 
 
@@ -131,19 +145,15 @@ def modules(parts: list[dict]) -> list[str]:
 
 
 def smaller(parts: list[dict]) -> str:
-    r"""The other targets."""
+    r"""What lies beside the networks."""
     lines = []
     for row in parts:
         if row["case"] == "smaller":
-            low, high = row["spread"]
-            under = row["bound"] == "at most"
-            met = row["value"] <= row["target"] if under else row["value"] >= row["target"]
-            aim = f"{row['bound']} {row['target']:g}: {'met' if met else '**missed**'}"
             value, low, high = (
-                f"{n:,.0f}" if abs(n) >= 100 else f"{n:.3g}" for n in (row["value"], low, high)
+                f"{n:,.0f}" if abs(n) >= 100 else f"{n:.3g}" for n in (row["value"], *row["spread"])
             )
-            lines.append([row["metric"], value, f"{low} to {high}", aim])
-    return numbers(["*ours* (CPU)", "median", "range", "target"], lines)
+            lines.append([row["metric"], value, f"{low} to {high}"])
+    return numbers(["*ours* (CPU)", "median", "range"], lines)
 
 
 def tricks(found: list[dict]) -> str:
@@ -183,6 +193,7 @@ def render() -> str:
         tricks=tricks(rows("tricks")),
         distinct=distinct(parts),
         smaller=smaller(parts),
+        processors=processors(),
         gpu=gpu.section(),
     )
 

@@ -15,6 +15,7 @@ from ecgan.errors import EcganError
 
 BLOCK = 1 << 16  # bytes
 ROWS = ":(exclude)experiments/results"
+LIMITED = "limited to"
 PACKAGES = ("torch", "numpy", "einops", "accelerate", "torchmetrics")
 
 
@@ -35,11 +36,13 @@ def versions() -> dict[str, str]:
 
 
 def processor() -> str:
-    r"""The processor in words."""
+    r"""The processor in words, and how far its instructions are used where that was limited."""
     file = Path("/proc/cpuinfo")
     lines = file.read_text().splitlines() if file.exists() else []
     names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
+    name = names[0] if names else platform.processor() or platform.machine()
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA")
+    return f"{name} {LIMITED} {limit}" if limit else name
 
 
 @cache

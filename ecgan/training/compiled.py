@@ -11,8 +11,10 @@ ADVICE = "the run goes on with slower steps, but the same numbers"
 
 
 def reason_of(error: Exception) -> str:
-    r"""The first line of what an error says, or its kind where it says nothing."""
-    return str(error).strip().partition("\n")[0] or type(error).__name__
+    r"""The first line of what an error says, and the next where it ends in ":"; or its kind."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    said = lines[:2] if lines and lines[0].endswith(":") else lines[:1]
+    return " ".join(said) or type(error).__name__
 
 
 def ways(device: torch.device) -> list[str]:

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from ecgan.training import Trainer, toy_batches, train
-from ecgan.training.compiled import Compiled, compile_networks, ways
+from ecgan.training.compiled import Compiled, compile_networks, reason_of, ways
 from support import compiled_steps, tiny_run
 
 COMPILER = shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")
@@ -20,6 +20,7 @@ COMPILER = shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")
 @pytest.fixture(scope="module")
 def said() -> dict:
     where = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "ECGAN_QUIET": "1"}
+    where.pop("ATEN_CPU_CAPABILITY", None)  # inductor obeys it, but then forgets to include ATen
     command = [sys.executable, compiled_steps.__file__, *(["inductor"] if COMPILER else [])]
     ran = subprocess.run(command, env=where, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr[-4000:]
@@ -41,6 +42,19 @@ def test_each_network_is_one_graph(said: dict, network: str) -> None:
 @pytest.mark.skipif(COMPILER is None, reason="inductor needs a C++ compiler")
 def test_the_cpu_s_own_compiler_takes_a_part(said: dict) -> None:
     assert said["inductor"] == [True]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (RuntimeError("backend='inductor' raised:\n  CppCompileError: C++ error\nmore"),
+         "backend='inductor' raised: CppCompileError: C++ error"),
+        (RuntimeError("no space left\non the device"), "no space left"),
+        (RuntimeError(), "RuntimeError"),
+    ],
+)  # fmt: skip
+def test_the_reason_of_a_failure_is_one_line(error: Exception, reason: str) -> None:
+    assert reason_of(error) == reason
 
 
 def test_cuda_graphs_are_for_cuda() -> None:

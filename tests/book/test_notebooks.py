@@ -187,3 +187,13 @@ def test_the_setup_cell_keeps_torch_and_numpy(monkeypatch: pytest.MonkeyPatch) -
     import torch
 
     assert kept == f"torch=={torch.__version__}\nnumpy=={numpy.__version__}\n"
+
+
+def test_what_is_cited_stands_in_the_references() -> None:
+    references = (ROOT / "book" / "pages" / "references.bib").read_text()
+    known = set(re.findall(r"^@\w+\{([^,\s]+),", references, re.MULTILINE))
+    texts = [path.read_text() for path in (*PATHS, *(ROOT / "book").rglob("*.md*"))]
+    groups = [group for text in texts for group in re.findall(r"\{cite(?::\w+)?\}`([^`]+)`", text)]
+    cited = {key.strip() for group in groups for key in group.split(",")}
+    assert len(cited) > 20
+    assert cited - known == set()

@@ -48,6 +48,7 @@ def four_classes(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
 def test_workers_that_are_started_anew_change_nothing(method, tmp_path) -> None:
     data = four_classes(tmp_path / "data")

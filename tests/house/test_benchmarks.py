@@ -21,6 +21,7 @@ def config() -> Config:
     return cases.CASES["tiny"].config()
 
 
+@pytest.mark.slow
 def test_a_tiny_run_prints_and_stores_complete_rows(tmp_path, capsys) -> None:
     file = tmp_path / "rows.jsonl"
     done = bench.main(["--cases", "tiny", "--repeats", "2", "--results", str(file)])

@@ -98,6 +98,7 @@ def test_a_model_by_the_clock(results, tmp_path: Path, monkeypatch) -> None:
     assert photographs.main(command) == []
 
 
+@pytest.mark.slow
 def test_the_ablation_s_cells(tmp_path: Path, results) -> None:
     out = tmp_path / "cells"
     command = [*results, "--grid", str(ROOT / "experiments" / "ci.yaml"), "--out", str(out)]

@@ -80,6 +80,7 @@ def test_only_what_ships_is_promised() -> None:
     assert len(release.promised(README, {"toy", "aerial"})) == 2
 
 
+@pytest.mark.slow
 def test_the_lines_of_the_readme_paint_without_a_network(tmp_path: Path) -> None:
     there = {path.stem for path in (ROOT / "ecgan" / "weights").glob("*.safetensors")}
     blocks = release.promised((ROOT / "README.md").read_text(), there)

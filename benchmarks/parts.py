@@ -179,15 +179,15 @@ def main(arguments: list[str] | None = None) -> list[dict]:
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--machine", action="store_true", help="only what the machine can do")
     chosen = parser.parse_args(arguments)
+    smaller, measured = ({}, []) if chosen.machine else (SMALLER, chosen.cases)
     done = []
     for name, value in rates().items():
         unit = "GB/s" if name == "copy" else "GFLOP/s"
         done.append({"case": "machine", "metric": name, "value": value, "unit": unit})
-    for name, (work, bound, target) in () if chosen.machine else SMALLER.items():
+    for name, (work, bound, target) in smaller.items():
         values = work(chosen.repeats)
         row = {"case": "smaller", "metric": name, "value": statistics.median(values)}
         done.append(row | {"spread": [min(values), max(values)], "bound": bound, "target": target})
-    measured = [] if chosen.machine else chosen.cases
     done += shares(chosen.layouts) if measured else []
     for case in measured:
         layouts = chosen.layouts if case == "183 classes" else None

@@ -59,5 +59,9 @@ addEventListener("load", () => {
   fitAll();
   window.MathJax?.startup?.promise?.then(fitAll);
 });
-addEventListener("resize", fitAll);
+let width = innerWidth; // a phone's address bar that comes and goes changes the height alone
+addEventListener("resize", () => {
+  if (innerWidth !== width) fitAll();
+  width = innerWidth;
+});
 document.addEventListener("toggle", fitAll, true); // what stood in a closed box had no width

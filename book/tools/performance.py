@@ -79,7 +79,7 @@ def machine(parts: list[dict]) -> dict[str, float]:
 
 
 def processors() -> str:
-    r"""A big convolution in 32 and in 16 bits on every processor that was measured, newest last."""
+    r"""A big convolution in 32 and in 16 bits on each processor, by its newest rows."""
     rates: dict[str, dict[str, float]] = {}
     for row in stored("parts"):
         if row["case"] == "machine":

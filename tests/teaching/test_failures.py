@@ -22,8 +22,10 @@ def test_the_signs_that_chapter_08_reads() -> None:
     runs = failures.recorded()
     healthy = runs["healthy"]
     assert (healthy.real - healthy.made)[-10:].mean() > 1
-    for name in ("fast discriminator", "B"):  # while the learning rates are high
-        real, made = (scores[: len(scores) // 4] for scores in (runs[name].real, runs[name].made))
+    # While the learning rates are high; of B the solution says "more than half of the run".
+    for name, share in {"fast discriminator": 0.25, "B": 0.5}.items():
+        looks = slice(int(share * len(runs[name].steps)))
+        real, made = runs[name].real[looks], runs[name].made[looks]
         assert (real - made).abs().mean() < 0.1 * real.abs().mean()
     for name in ("no adversarial loss", "C"):
         assert runs[name].made.abs().max() < 0.1

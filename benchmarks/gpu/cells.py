@@ -29,7 +29,8 @@ def run(chosen: Namespace, name: str) -> tuple[str, list[dict] | str]:
     (cell,) = [cell for cell in read_grid(chosen.grid).cells if cell.name == name]
     device = replace(cell.plan.trial, device=str(chosen.device))
     try:
-        done = trial.run(replace(cell, plan=replace(cell.plan, trial=device)), turn=run.turn)
+        cell = replace(cell, plan=replace(cell.plan, trial=device))
+        done = trial.run(cell, data=chosen.data, turn=run.turn)
         done.write(chosen.out / f"{name}.jsonl")
         return name, done.rows
     except Exception as error:  # the other cells go on
@@ -39,6 +40,7 @@ def run(chosen: Namespace, name: str) -> tuple[str, list[dict] | str]:
 def main(arguments: list[str] | None = None) -> list[dict]:
     made = parser(__doc__)
     made.add_argument("--grid", type=Path, default=GRID)
+    made.add_argument("--data", type=Path, help="the folder of photographs, for grids with some")
     made.add_argument("--out", type=Path, required=True, help="a folder: a file of rows a cell")
     made.add_argument("--at-once", type=int, default=8, help="processes")
     made.add_argument("--training", type=int, default=1, help="of them that train at once")

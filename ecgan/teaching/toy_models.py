@@ -17,6 +17,7 @@ from ecgan.method.layouts import semantics
 from ecgan.presets import preset
 from ecgan.readers.segmenter import DilatedJudge, UNet
 from ecgan.training import Trainer, average, toy_batches, train
+from ecgan.training.machine import best_device
 from ecgan.training.run import fit
 from ecgan.training.segmenters import class_weights, fit_segmenter
 from ecgan.training.settings import RunSettings
@@ -57,7 +58,7 @@ def large_variants() -> dict[str, Config]:
     The learning rate falls early and the average looks far back: late steps mend details.
     """
     whole = preset("toy")
-    settings = replace(whole.training, steps=4000, constant=0.4, ema=0.998)
+    settings = replace(whole.training, steps=8000, constant=0.4, ema=0.998)
     model = replace(whole.model, height=LARGE, width=LARGE)
     return {"toy_128": replace(whole, model=model, training=settings)}
 
@@ -79,14 +80,18 @@ def train_segmenter(
     r"""Fit a segmenter to toy scenes of ``seed`` by cross-entropy; rare classes weigh more [I]."""
     torch.manual_seed(seed)
     scenes = toy.scenes(2048, seed=seed, height=side, width=side)
-    weights = class_weights(scenes.labels, classes=len(toy.CLASSES))
+    device = best_device()
+    weights = class_weights(scenes.labels, classes=len(toy.CLASSES)).to(device)
 
     def pairs():
         while True:
             chosen = torch.randint(len(scenes.labels), (batch_size,))
-            yield scenes.images[chosen], scenes.labels[chosen]
+            yield scenes.images[chosen].to(device), scenes.labels[chosen].to(device)
 
-    return fit_segmenter(network, pairs(), steps=steps, rate=rate, weights=weights)
+    trained = fit_segmenter(
+        network.to(device), pairs(), steps=steps, rate=rate, weights=weights
+    )
+    return trained.cpu()
 
 
 def make_segmenter(name: str, *, folder: Path = WEIGHTS) -> nn.Module:

@@ -88,9 +88,7 @@ def train_segmenter(
             chosen = torch.randint(len(scenes.labels), (batch_size,))
             yield scenes.images[chosen].to(device), scenes.labels[chosen].to(device)
 
-    trained = fit_segmenter(
-        network.to(device), pairs(), steps=steps, rate=rate, weights=weights
-    )
+    trained = fit_segmenter(network.to(device), pairs(), steps=steps, rate=rate, weights=weights)
     return trained.cpu()
 
 

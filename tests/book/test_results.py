@@ -5,7 +5,15 @@ import re
 import pytest
 
 from book.tools import claims, results
-from ecgan.experiments.comparison import EXPERIMENTS, Rows, as_rows, read_claims, read_rows
+from ecgan.experiments.comparison import (
+    EXPERIMENTS,
+    Rows,
+    as_rows,
+    effect,
+    read_claims,
+    read_rows,
+    values,
+)
 from ecgan.experiments.grid import read_grid
 from ecgan.experiments.words import METRICS, VARIANTS
 from support.made_up_rows import made_up
@@ -125,3 +133,37 @@ def test_the_page_names_every_variant_of_the_ablation() -> None:
     assert {c.variant for c in cells if c.experiment == "ablation"} == set(VARIANTS)
     named = {c.experiment for c in CELLS} - {"ablation", "yardsticks", "similarity_pairs"}
     assert named == {*results.QUESTIONS, "photographs", "photograph_yardsticks"}
+
+
+def better_seeds(rows: list[dict], run: str, against: str, metric: str, **better: str) -> tuple:
+    found = effect(rows, run, against, metric, **better)
+    return found.better_seeds, len(found.gains)
+
+
+def test_what_chapter_10_says_of_photographs(rows):
+    for against in ("baseline", "without_edges"):
+        pair = "photographs/whole", f"photographs/{against}"
+        assert better_seeds(rows, *pair, "fd-lite", better="lower") == (3, 3)
+    assert better_seeds(
+        rows, "photographs/whole", "photographs/similarity", "fd-lite", better="lower"
+    ) not in ((3, 3), (0, 3))
+    (real,) = values(rows, "photograph_yardsticks/real", "recall_small").values()
+    assert 0.2 < real < 0.3
+
+
+def test_what_chapter_10_says_of_rates_and_layouts(rows):
+    lost = {}
+    for rate in ("half", "double"):
+        whole, baseline = f"rate/whole_{rate}", f"rate/baseline_{rate}"
+        assert better_seeds(rows, whole, baseline, "fid", better="lower") == (2, 2)
+        lost[rate] = effect(rows, baseline, "ablation/baseline", "fid", better="lower").mean
+    assert better_seeds(rows, "ablation/whole", "ablation/baseline", "fid", better="lower") == (
+        5,
+        5,
+    )
+    assert lost["half"] < min(0, lost["double"])
+    for run in ("whole", "baseline"):
+        doubled = f"rate/{run}_double", f"ablation/{run}"
+        assert better_seeds(rows, *doubled, "recall_small") == (2, 2)
+    fewer = "layouts/groups_of_two", "ablation/across"
+    assert better_seeds(rows, *fewer, "recall_small") == (0, 5)

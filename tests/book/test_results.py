@@ -5,6 +5,7 @@ import re
 import pytest
 
 from book.tools import claims, results
+from ecgan.evaluation import yardsticks
 from ecgan.experiments.comparison import (
     EXPERIMENTS,
     Rows,
@@ -16,6 +17,7 @@ from ecgan.experiments.comparison import (
 )
 from ecgan.experiments.grid import read_grid
 from ecgan.experiments.words import METRICS, VARIANTS
+from ecgan.files import records
 from support.made_up_rows import made_up
 
 NUMBER = re.compile(r"[-−+]?\d+\.\d+")
@@ -167,3 +169,14 @@ def test_what_chapter_10_says_of_rates_and_layouts(rows):
         assert better_seeds(rows, *doubled, "recall_small") == (2, 2)
     fewer = "layouts/groups_of_two", "ablation/across"
     assert better_seeds(rows, *fewer, "recall_small") == (0, 5)
+
+
+def test_what_chapter_09_says_of_a_whole_run():
+    found = {}
+    for name in ("aerial_as_averaged", "aerial", "aerial_whole_run"):
+        scored = records.read(yardsticks.RESULTS / f"{name}.jsonl")
+        found[name] = {row["metric"]: row["value"] for row in scored if row["painter"] == "final"}
+    lagging, shipped, whole = found.values()
+    assert 0.75 < shipped["fd-lite"] / lagging["fd-lite"] < 0.85
+    assert shipped["fd-lite"] < whole["fd-lite"] < lagging["fd-lite"]
+    assert shipped["miou"] < whole["miou"]

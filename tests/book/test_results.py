@@ -180,3 +180,15 @@ def test_what_chapter_09_says_of_a_whole_run():
     assert 0.75 < shipped["fd-lite"] / lagging["fd-lite"] < 0.85
     assert shipped["fd-lite"] < whole["fd-lite"] < lagging["fd-lite"]
     assert shipped["miou"] < whole["miou"]
+
+
+def in_floors(name: str, metric: str) -> float:
+    scored = records.read(yardsticks.RESULTS / f"{name}.jsonl")
+    found = {row["painter"]: row["value"] for row in scored if row["metric"] == metric}
+    return found["final"] / found["training"]
+
+
+def test_what_chapter_11_says_of_other_networks():
+    others = "aerial_whole_run", "aerial_256"
+    assert in_floors("aerial_256", "fd-lite") < 0.8 * in_floors("aerial", "fd-lite")
+    assert all(in_floors("aerial", "kd-lite") < in_floors(one, "kd-lite") for one in others)

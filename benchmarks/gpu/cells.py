@@ -28,8 +28,8 @@ def run(chosen: Namespace, name: str) -> tuple[str, list[dict] | str]:
     r"""The rows of one cell, written with its pictures; or what went wrong."""
     (cell,) = [cell for cell in read_grid(chosen.grid).cells if cell.name == name]
     device = replace(cell.plan.trial, device=str(chosen.device))
+    cell = replace(cell, plan=replace(cell.plan, trial=device))
     try:
-        cell = replace(cell, plan=replace(cell.plan, trial=device))
         done = trial.run(cell, data=chosen.data, turn=run.turn)
         done.write(chosen.out / f"{name}.jsonl")
         return name, done.rows

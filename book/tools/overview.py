@@ -19,8 +19,10 @@ SCENE, CITY = 9, 70
 
 def street() -> Figure:
     r"""A held-out layout, its edge map, the first and the final image."""
-    labels = toy.scenes(1, seed=1, start=SCENE, height=128, width=128).labels
-    made = synthesize(shipped("toy_128"), labels)
+    generator = shipped("toy_128")
+    size = {"height": generator.config.height, "width": generator.config.width}
+    labels = toy.scenes(1, seed=1, start=SCENE, **size).labels
+    made = synthesize(generator, labels)
     pictures = [layout_rgb(labels)[0], made.edge[0], made.first[0], made.final[0]]
     return strip(pictures, ["layout", "edge map", "first image", "final image"])
 

@@ -80,16 +80,15 @@ def train_segmenter(
     r"""Fit a segmenter to toy scenes of ``seed`` by cross-entropy; rare classes weigh more [I]."""
     torch.manual_seed(seed)
     scenes = toy.scenes(2048, seed=seed, height=side, width=side)
-    device = best_device()
-    weights = class_weights(scenes.labels, classes=len(toy.CLASSES)).to(device)
+    weights = class_weights(scenes.labels, classes=len(toy.CLASSES))
 
     def pairs():
         while True:
             chosen = torch.randint(len(scenes.labels), (batch_size,))
-            yield scenes.images[chosen].to(device), scenes.labels[chosen].to(device)
+            yield scenes.images[chosen], scenes.labels[chosen]
 
-    trained = fit_segmenter(network.to(device), pairs(), steps=steps, rate=rate, weights=weights)
-    return trained.cpu()
+    settings = {"steps": steps, "rate": rate, "weights": weights, "device": best_device()}
+    return fit_segmenter(network, pairs(), **settings)
 
 
 def make_segmenter(name: str, *, folder: Path = WEIGHTS) -> nn.Module:

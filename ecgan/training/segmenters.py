@@ -60,19 +60,27 @@ def class_weights(labels: Int[Tensor, "b h w"], *, classes: int) -> Float[Tensor
 
 
 def fit_segmenter(
-    network: nn.Module, pairs: Pairs, *, steps: int, rate: Number, weights: Float[Tensor, "k"]
+    network: nn.Module,
+    pairs: Pairs,
+    *,
+    steps: int,
+    rate: Number,
+    weights: Float[Tensor, "k"],
+    device: torch.device | str = "cpu",
 ) -> nn.Module:
     r"""Fit ``network`` to pairs of images and labels by cross-entropy; it comes back frozen [I].
 
-    The images are disturbed by :func:`jitter`, so that it also reads imperfect pictures.
-    Asked to stop, by Ctrl-C, it comes back as it is.
+    It is fitted on ``device``, and comes back on the CPU. The images are disturbed by
+    :func:`jitter`, so that it also reads imperfect pictures. Asked to stop, by Ctrl-C, it comes
+    back as it is.
     """
+    network, weights = network.to(device), weights.to(device)
     optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps)
     network.train()
     with stop_signals("stopping after this step; the segmenter is kept as it is") as asked:
         for _ in tqdm(range(steps), desc="segmenter", disable=quiet()):
-            images, labels = next(pairs)
+            images, labels = (part.to(device) for part in next(pairs))
             scores = network(jitter(images))
             loss = F.cross_entropy(scores, labels, weight=weights, ignore_index=IGNORE)
             optimiser.zero_grad()
@@ -81,7 +89,7 @@ def fit_segmenter(
             schedule.step()
             if asked.is_set():
                 break
-    return frozen(network)
+    return frozen(network).cpu()
 
 
 def fit_on_folder(
@@ -121,7 +129,5 @@ def fit_on_folder(
     )
     if turns:
         pairs = (turned(*pair) for pair in pairs)
-    pairs = (tuple(part.to(device) for part in pair) for pair in pairs)
-    weights = class_weights(labels, classes=config.model.classes).to(device)
-    network = network.to(device)
-    return fit_segmenter(network, pairs, steps=steps, rate=rate, weights=weights).cpu()
+    weights = class_weights(labels, classes=config.model.classes)
+    return fit_segmenter(network, pairs, steps=steps, rate=rate, weights=weights, device=device)

@@ -1,6 +1,7 @@
 r"""Each command for half an hour on a GPU, tried on the CPU at a tiny size, and started again."""
 
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import speed
 import stops
 
 from ecgan.data import source
+from ecgan.experiments.trial import Trial
 from ecgan.files import records
 from ecgan.weights import checkpoint
 
@@ -96,6 +98,18 @@ def test_a_model_by_the_clock(results, tmp_path: Path, monkeypatch) -> None:
     half = checkpoint.read_state(out / "generator_half.safetensors")
     assert {str(value.dtype) for value in half.values()} == {"torch.float16", "torch.int64"}
     assert photographs.main(command) == []
+
+
+def test_a_cell_is_given_the_folder_of_photographs(tmp_path: Path, monkeypatch) -> None:
+    given = []
+    monkeypatch.setattr(
+        cells.trial, "run", lambda cell, **how: given.append(how["data"]) or Trial()
+    )
+    monkeypatch.setattr(cells.run, "turn", None, raising=False)
+    grid = ROOT / "experiments" / "ci.yaml"
+    chosen = Namespace(grid=grid, device="cpu", data=tmp_path / "photographs", out=tmp_path)
+    assert cells.run(chosen, "ci/whole.0") == ("ci/whole.0", [])
+    assert given == [tmp_path / "photographs"]
 
 
 @pytest.mark.slow

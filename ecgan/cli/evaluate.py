@@ -15,6 +15,7 @@ def evaluate(
     features: Literal["inception", "judge"] | None = None,
     protocols: tuple[str, ...] = (),
     images: int | None = None,
+    size: str | None = None,
     few: bool = False,
     yardsticks: bool = False,
     cpu: bool = False,
@@ -33,6 +34,8 @@ def evaluate(
             with -255-counted; fd-lite, kd-lite, fd-, kd-lite-training compare features of the
             extra [lite] and are not to be called FID; the usual three unless given.
         images: Score only so many.
+        size: Height x width of the pictures, such as 256x512; as the model was trained unless
+            given.
         few: Allow a Frechet distance on no more images than features.
         yardsticks: Score other pictures as well, under the same protocols: the first images, the
             real pictures of the layouts, as many of the training part, and the layouts in each
@@ -40,6 +43,7 @@ def evaluate(
         cpu: Stay off a GPU.
         out: A file of JSON lines to which the rows are added.
     """
+    from ecgan.cli.synthesize import parsed_size
     from ecgan.evaluation.model import as_table, evaluate_model
     from ecgan.files import records
 
@@ -51,6 +55,7 @@ def evaluate(
         features=features,
         protocols=protocols,
         images=images,
+        size=parsed_size(size),
         few=few,
         yardsticks=yardsticks,
         cpu=cpu,

@@ -2,7 +2,7 @@ r"""A model by its name to rows of scores; its data, judge and features are foun
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import torch
 from ecgan.config import Config, DataConfig
 from ecgan.data.examples import Counted, Example, folder_examples, pictures, toy_examples
 from ecgan.data.folders.classes import classes_file, decide_classes
+from ecgan.data.folders.layouts import check_asked
 from ecgan.data.folders.scenes import find_convention
 from ecgan.data.source import HELD_OUT_SEED
 from ecgan.evaluation.evaluate import Evaluation, paint
@@ -23,6 +24,7 @@ from ecgan.weights.checkpoint import notes
 from ecgan.weights.named import crop_scale, find_generator, find_model, find_segmenter
 
 TOY_IMAGES = 500
+LARGE = 96  # pixels, from which on the toy judge of 128 is nearer than that of 64
 INCEPTION, JUDGE = "inception", "judge"
 INCEPTION_NAME = (
     "last pooled features of the published Inception-v3 of 2015; pictures rounded to 8 bits, "
@@ -32,10 +34,20 @@ USUAL = ("fid-validation", "kid-validation", "miou-native")
 
 
 def facts_of(model: str, generator: Generator) -> dict:
-    r"""Config, seed and name of what is scored; the whole config where the file carries it."""
+    r"""Config, seed and name of what is scored, and the (height, width) of its pictures.
+
+    The whole config where the file carries it.
+    """
     config = notes(find_model(model)).get("config", {"model": asdict(generator.config)})
     seed = config.get("training", {}).get("seed")
-    return {"config": config, "seed": seed, "checkpoint": model}
+    size = [generator.config.height, generator.config.width]
+    return {"config": config, "seed": seed, "checkpoint": model, "size": size}
+
+
+def toys_judge(generator: Generator) -> str:
+    r"""The shipped judge of the toy world that learned at the size nearest to the pictures'."""
+    small = min(generator.config.height, generator.config.width) < LARGE
+    return "toy_judge" if small else "toy_judge_128"
 
 
 def toy_scenes(generator: Generator, count: int) -> tuple[Counted[Example], Counted[Example]]:
@@ -84,6 +96,7 @@ def evaluate_model(
     features: str | None = None,
     protocols: Sequence[str] = (),
     images: int | None = None,
+    size: tuple[int, int] | None = None,
     few: bool = False,
     yardsticks: bool = False,
     cpu: bool = False,
@@ -91,16 +104,21 @@ def evaluate_model(
     r"""Rows of scores of ``model``: a shipped one's name, a .safetensors file, or a run's folder.
 
     Without ``data`` the toy world's held-out scenes are scored, with the toy judge. ``features``
-    is "inception", the default for photographs, or "judge". With ``yardsticks`` rows of other
-    painters follow; every row says whose pictures were scored, the model's unless otherwise said.
+    is "inception", the default for photographs, or "judge". Pictures have ``size`` (height, width),
+    the model's own unless given. With ``yardsticks`` rows of other painters follow; every row says
+    whose pictures were scored, the model's unless otherwise said.
     """
     if images is not None and images < 1:
         raise EvaluationError(f"images is {images}; score at least 1, or all, without images=...")
     chosen = {name: protocol(name) for name in protocols}
     generator = find_generator(model)
+    if size is not None:
+        check_asked(size, generator.config)
+        generator.config = replace(generator.config, height=size[0], width=size[1])
     device = "cuda" if torch.cuda.is_available() and not cpu else "cpu"
     if data is None:
-        judge, features, images = judge or "toy_judge", features or JUDGE, images or TOY_IMAGES
+        judge, features = judge or toys_judge(generator), features or JUDGE
+        images = images or TOY_IMAGES
         find = partial(toy_scenes, generator)
     else:
         cut = pictures_of(model)

@@ -327,6 +327,18 @@ def test_evaluate_beside_other_painters(tmp_path, capsys, tiny_generator):
     assert re.search(r"^real +miou +0\.\d+  miou-native", capsys.readouterr().out, re.MULTILINE)
 
 
+def test_evaluate_at_another_size_by_the_judge_of_that_size(tmp_path, capsys, tiny_generator):
+    out = tmp_path / "rows.jsonl"
+    arguments = ["evaluate", "--model", tiny_generator, "--images", 2, "--out", out]
+    arguments += ["--protocols", "miou-native", "--size", "128"]
+    assert main([str(argument) for argument in arguments]) == 0
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [row["size"] for row in rows] == [[128, 128]] * 2
+    assert rows[0]["protocol"]["segmenter"] == "toy_judge_128"
+    assert "multiples of" in fails(capsys, *arguments[:-1], "100")
+    assert "write height x width" in fails(capsys, *arguments[:-1], "large")
+
+
 def test_evaluate_says_what_is_missing(tmp_path, capsys, tiny_generator, monkeypatch):
     monkeypatch.setenv("ECGAN_INCEPTION", str(tmp_path / "none.pth"))
     write(tmp_path, "folder", [0, 1, 2])

@@ -57,9 +57,10 @@ def all_pictures(
     return {name: part[0] for name, part in (made.pictures() | {"final": made.final}).items()}
 
 
-def starts(whole: int, side: int, *, overlap: int) -> list[int]:
-    r"""Where windows of ``side`` begin that cover ``whole``, evenly spread."""
-    count = max(1, -(-(whole - overlap) // (side - overlap)))
+def starts(whole: int, side: int) -> list[int]:
+    r"""Where windows of ``side`` begin that cover ``whole``, evenly, half or more over the next."""
+    step = side - side // 2
+    count = max(1, -(-(whole - side // 2) // step))
     return [place * (whole - side) // max(count - 1, 1) for place in range(count)]
 
 
@@ -80,8 +81,8 @@ def synthesize_in_windows(
     fade = einsum(*map(_ramp, (height, width)), "h, w -> h w")
     found: dict[str, Tensor] = {}
     total = torch.zeros(labels.shape)
-    for top in starts(labels.shape[0], height, overlap=height // 2):
-        for left in starts(labels.shape[1], width, overlap=width // 2):
+    for top in starts(labels.shape[0], height):
+        for left in starts(labels.shape[1], width):
             cut = slice(top, top + height), slice(left, left + width)
             own = None if instances is None else instances[cut]
             total[cut] += fade

@@ -73,7 +73,8 @@ class World:
 
 
 def _street(number: int, model: ModelConfig) -> np.ndarray:
-    return toy.scenes(1, seed=STREETS_SEED, start=number).labels[0].numpy()
+    size = {"height": model.height, "width": model.width}
+    return toy.scenes(1, seed=STREETS_SEED, start=number, **size).labels[0].numpy()
 
 
 def _city(number: int, model: ModelConfig) -> np.ndarray:
@@ -85,20 +86,20 @@ WORLDS = (
         name="street",
         title="Street",
         scene="street",
-        generator="toy",
-        segmenter="toy_segmenter",
+        generator="toy_128",
+        segmenter="toy_segmenter_128",
         classes=toy.CLASSES,
         colours=tuple(map(tuple, toy.PALETTE.tolist())),
         published=(),
         ground="sky",
         first="tree",
         tiny=toy.TINY,
-        largest=64 * 64,
-        brushes=(1, 3, 5, 9, 15),
+        largest=128 * 128,
+        brushes=(1, 5, 9, 15, 25),
         smooth=False,
-        # The first four hold every class, and in each the first image loses a person that the final
-        # image has back; the sixth loses a person in both.
-        starts=(235, 542, 783, 382, 9, 5, 29, 1, 2, 3, 4, 7),
+        # The first four hold every class, and in each the first image loses a person or a lamp that
+        # the final image has back; the sixth loses a lamp in both.
+        starts=(317, 27, 17, 199, 9, 140, 5, 29, 1, 2, 3, 4),
         scenes=132,
         layout=_street,
     ),

@@ -9,6 +9,7 @@ from book.tools import pages
 from book.tools.claims import FIRST, minds, opening, verdicts
 from book.tools.pages import table
 from book.tools.row_tables import MAIN, gain_and_seeds, mean_and_interval, number, scores
+from book.tools.shipped_scores import plan, scored
 from ecgan.experiments.comparison import (
     EXPERIMENTS,
     NOT_RUN,
@@ -244,6 +245,8 @@ def render(rows: list[dict]) -> str:
         steps_up=steps_up(rows),
         shares=shares_of_training(rows),
         photographs=photographs(rows),
+        shipped={name: scored(name) for name in ("toy", "toy_128", "aerial", "facades")},
+        facades=plan("facades"),
         questions=grids()["grid"].questions,
         beside={experiment: beside(rows, experiment) for experiment in QUESTIONS},
         pairs=pairs_table(rows),

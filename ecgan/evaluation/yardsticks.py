@@ -3,10 +3,11 @@ r"""What a score is to be held against: other painters of the same layouts, unde
 A number alone says little. Beside a model's "final" image stand its "first" one, the "real"
 pictures of the layouts, as many real ones of the "training" part, and the layouts in "flat"
 colours. The last hold nothing but the layout; the training pictures are the floor of a distance,
-and the real ones what a judge can score at all.
+and the real ones what a judge can score at all. Where some layouts hold one class only, for which a
+network without a random input has one picture, "told" leaves those out of the distance.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -83,6 +84,25 @@ def flat(
     )
 
 
+def uniform(scene: Example) -> bool:
+    r"""Whether a layout says one class and nothing else."""
+    return len(scene.labels.unique()) == 1
+
+
+def told(made: Counted[Made]) -> Counted[Made]:
+    r"""The pictures, but the real ones where the layout is :func:`uniform`.
+
+    What is left of a distance is owed to layouts that tell something.
+    """
+
+    def make() -> Iterator[Made]:
+        for one in made:
+            truth = one._replace(picture=one.scene.image.to(one.picture))
+            yield truth if uniform(one.scene) else one
+
+    return Counted(count=len(made), make=make)
+
+
 def beside(
     generator: Generator, scenes: Counted[Example], training: Counted[Example] | None
 ) -> dict[str, Counted[Made]]:
@@ -96,19 +116,25 @@ def beside(
         )
     device = next(generator.parameters()).device
     colours = class_colours(training, classes=generator.config.classes)
-    return {
+    painters = {
         "first": paint(generator, scenes, modality="first"),
         "real": real(scenes, device=device),
         "training": others(scenes, training, device=device),
         "flat": flat(scenes, colours, device=device),
     }
+    if any(map(uniform, scenes)):
+        painters["told"] = told(paint(generator, scenes))
+    return painters
 
 
 def tells(painter: str, one: Distance | Segmentation) -> bool:
     r"""Whether a protocol says anything of a painter's pictures.
 
     Real pictures are at no distance from themselves, and those of other scenes have other layouts.
+    What is real and in its own place, a judge reads too well.
     """
+    if painter == "told":
+        return isinstance(one, Distance)
     if painter == "real":
         return isinstance(one, Segmentation) or one.reference == "training"
     if painter == "training":

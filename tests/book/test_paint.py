@@ -56,13 +56,13 @@ def test_pictures_of_a_painted_street_are_pytorchs(visit) -> None:
     assert page.locator('[data-picture="first"] circle').count() == 1
     assert page.locator('[data-picture="final"] circle').count() == 0
     choose(page, "kind", toy.CLASSES.index("tree"))
-    stroke(page, (8, 20), (20, 28), (30, 12))
+    stroke(page, (16, 40), (40, 56), (60, 24))
     choose(page, "kind", toy.CLASSES.index("person"))
     choose(page, "size", 1)
-    stroke(page, (50, 44), (50, 52))
+    stroke(page, (100, 88), (100, 104))
     painted = layout(page)
-    assert painted[20, 8] == painted[12, 30] == 4
-    assert (painted[44:53, 50] == 8).all()
+    assert painted[40, 16] == painted[24, 60] == 4
+    assert (painted[88:105, 100] == 8).all()
     assert (painted != start).sum() > 100
     expect_pytorchs_pictures(page, models()[0])
     final = synthesize(models()[0], torch.from_numpy(painted).long()).final[0]
@@ -89,7 +89,7 @@ def test_a_switch_puts_one_half_in_the_place_of_a_gate(visit) -> None:
     page.locator('input[name="transfer"]').uncheck()
     settle(page)
     expect(said).to_contain_text(re.compile(r"the first image changes by [1-9]"))
-    generator = shipped("toy")
+    generator = shipped(STREET.generator)
     generator.image_generator.transfer = Even()
     expect_pytorchs_pictures(page, generator)
     page.locator('input[name="gates"]').uncheck()
@@ -104,15 +104,15 @@ def test_each_tool_does_what_it_says(visit) -> None:
     start = layout(page)
     choose(page, "tool", "fill")
     choose(page, "kind", 3)
-    stroke(page, (32, 60))
+    stroke(page, (64, 120))
     filled = layout(page)
-    assert filled[60, 32] == 3
+    assert filled[120, 64] == 3
     assert ((filled == start) | (start == 1)).all(), "only road was filled"
     choose(page, "tool", "erase")
     choose(page, "size", 9)
-    stroke(page, (32, 60))
+    stroke(page, (64, 120))
     erased = layout(page)
-    assert erased[60, 32] == 0
+    assert erased[120, 64] == 0
     assert 55 <= (erased != filled).sum() <= 70, "a disc nine pixels across"
     press(page, "Undo")
     np.testing.assert_array_equal(layout(page), filled)
@@ -155,9 +155,9 @@ def test_the_keyboard_alone_suffices(visit) -> None:
         page.keyboard.press("ArrowDown")
     page.keyboard.up(" ")
     painted = layout(page)
-    assert (painted[24:31, 24] == 8).all()
+    assert (painted[56:63, 56] == 8).all()
     assert (painted != before).sum() <= 7, "a brush of one pixel"
-    expect(page.locator(".painter-where")).to_have_text("column 25, row 31: person")
+    expect(page.locator(".painter-where")).to_have_text("column 57, row 63: person")
     page.keyboard.press("Control+z")
     np.testing.assert_array_equal(layout(page), before)
     page.keyboard.press("Control+y")
@@ -175,7 +175,7 @@ def test_a_finger_paints_and_a_phone_has_room(visit) -> None:
     choose(page, "kind", 6)
     box = board_box(page)
     page.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + box["height"] / 4)
-    assert layout(page)[16, 32] == 6
+    assert layout(page)[32, 64] == 6
     fingers = page.context.new_cdp_session(page)
     points = [{"x": box["x"] + 20, "y": box["y"] + 20 + move, "id": 0} for move in (0, 20)]
     second = {"x": box["x"] + 250, "y": box["y"] + 250, "id": 1}
@@ -188,8 +188,8 @@ def test_a_finger_paints_and_a_phone_has_room(visit) -> None:
     ):
         fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touched})
     changed = layout(page) != before
-    assert changed[:16, :16].any(), "the first finger draws"
-    assert not changed[16:].any(), "a second finger is not followed"
+    assert changed[:32, :32].any(), "the first finger draws"
+    assert not changed[32:].any(), "a second finger is not followed"
     assert page.locator('[data-save="layout"]:visible').count() == 1
     assert box["width"] > 280
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -202,7 +202,7 @@ def test_a_link_reproduces_street_and_switches(visit) -> None:
     page.locator('input[name="gates"]').uncheck()
     page.wait_for_function("location.hash.endsWith('gates=off')")
     painted = layout(page)
-    packed = re.search(r"layout=64x64\.([\w-]+)", page.url).group(1)
+    packed = re.search(r"layout=128x128\.([\w-]+)", page.url).group(1)
     raw = zlib.decompress(base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4)), wbits=-15)
     assert raw == painted.astype(np.uint8).tobytes()
     fragment = urlsplit(page.url).fragment
@@ -217,11 +217,11 @@ def test_a_link_reproduces_street_and_switches(visit) -> None:
 
 def test_a_wrong_link_gets_a_sentence_and_a_street(visit) -> None:
     wrong = {
-        "#layout=64x64.AAAA": "This link is broken",
+        "#layout=128x128.AAAA": "This link is broken",
         "#layout=": "This link is broken",
-        "#layout=128x96.AAAA": "a layout of 128 by 96 pixels; this network paints 64 by 64",
-        f"#layout=64x64.{paint_worlds.pack(torch.full((64, 64), 12))}": "holds class 12",
-        f"#layout=64x64.{paint_worlds.pack(torch.zeros(8, 8))}": "do not fill the layout",
+        "#layout=128x96.AAAA": "a layout of 128 by 96 pixels; this network paints 128 by 128",
+        f"#layout=128x128.{paint_worlds.pack(torch.full((128, 128), 12))}": "holds class 12",
+        f"#layout=128x128.{paint_worlds.pack(torch.zeros(8, 8))}": "do not fill the layout",
         "#world=mars": 'names a world "mars"; there are street and city',
     }
     page = visit(next(iter(wrong)))
@@ -231,7 +231,7 @@ def test_a_wrong_link_gets_a_sentence_and_a_street(visit) -> None:
         np.testing.assert_array_equal(layout(page), offered(0))
         press(page, "Clear")
     right = paint_worlds.pack(torch.from_numpy(offered(3)))
-    page.evaluate("fragment => { location.hash = fragment; }", f"#layout=64x64.{right}")
+    page.evaluate("fragment => { location.hash = fragment; }", f"#layout=128x128.{right}")
     expect(page.locator(".painter-message")).to_have_text("Runs in your browser, by WebAssembly.")
     np.testing.assert_array_equal(layout(page), offered(3))
 
@@ -276,12 +276,12 @@ def test_saved_pictures_are_the_ones_shown_and_python_reads_the_layout(
 
 def test_small_objects_that_get_lost_are_circled(visit) -> None:
     r"""A single pixel of a person in a crown: no picture of this size can hold it."""
-    crown = torch.full((64, 64), 4)
-    crown[10, 20] = crown[50, 40] = 8
-    page = visit(f"#layout=64x64.{paint_worlds.pack(crown)}")
+    crown = torch.full((128, 128), 4)
+    crown[20, 40] = crown[100, 80] = 8
+    page = visit(f"#layout=128x128.{paint_worlds.pack(crown)}")
     got = made(page)
     lost = {
-        name: [(x, y) for y, x in ((10, 20), (50, 40)) if got[f"read_{name}"][y, x] != 8]
+        name: [(x, y) for y, x in ((20, 40), (100, 80)) if got[f"read_{name}"][y, x] != 8]
         for name in ("first", "final")
     }
     assert lost["first"], "choose another layout for this test"

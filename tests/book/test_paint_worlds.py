@@ -88,7 +88,7 @@ def test_worlds_are_switched_kept_and_gone_back_to(painters_server, visit) -> No
     choose(page, "kind", STREET.classes.index("car"))
     stroke(page, (10, 50), (30, 55))
     street = layout(page)
-    page.wait_for_function("location.hash.startsWith('#layout=64x64')")
+    page.wait_for_function("location.hash.startsWith('#layout=128x128')")
     settle(page)
     choose(page, "world", "city")
     page.wait_for_function("document.querySelectorAll('.painter-kind input').length === 5")
@@ -137,7 +137,7 @@ def test_a_world_that_cannot_be_had_leaves_the_other(visit) -> None:
     np.testing.assert_array_equal(layout(page), offered(0))
 
 
-def ids(low: int = 0, high: int = 8, *, size: int = 64) -> np.ndarray:
+def ids(low: int = 0, high: int = 8, *, size: int = 128) -> np.ndarray:
     r"""Stripes of ids, each a few rows, and a corner, so that a turned picture is another."""
     rows = np.linspace(low, high, size).round().astype(np.uint8)
     made = np.stack([rows] * size, axis=1)
@@ -236,7 +236,7 @@ def test_what_a_filter_or_interlacing_makes_of_a_file_is_undone(visit) -> None:
         return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
 
     page = visit(network=False)
-    noise = np.random.default_rng(0).integers(0, 9, (64, 64)).astype(np.uint8)
+    noise = np.random.default_rng(0).integers(0, 9, (128, 128)).astype(np.uint8)
     for interlaced in (False, True):
         for way in range(5):
             content = file(noise, way, interlaced=interlaced)
@@ -256,8 +256,7 @@ def test_files_that_are_no_layout_are_named_as_the_package_names_them(
         "ignored.png": png(Image.fromarray(np.where(ids() == 8, IGNORE, ids()).astype(np.uint8))),
         "wide.png": png(Image.fromarray(ids() * 17)),  # what grey of four bits is widened to
         "deep.png": png(sixteen_bits(ids().astype(int) * 300)),
-        "photo.png": png(Image.fromarray(toy.scenes(1, seed=0).labels[0].byte().numpy() * 9)
-                         .convert("RGB")),
+        "photo.png": png(Image.fromarray(ids() * 9).convert("RGB")),
         "lossy.jpg": jpeg.getvalue(),
         "empty.png": b"",
         "pointer.png": b"version https://git-lfs.github.com/spec/v1\noid sha256:0",
@@ -283,8 +282,8 @@ def test_files_that_are_no_layout_are_named_as_the_package_names_them(
 
 def test_another_size_is_named_and_not_opened(visit) -> None:
     page = visit(network=False)
-    said = open_file(page, "large.png", png(Image.fromarray(ids(size=128))))
-    assert "large.png is 128 x 128 pixels (width x height), a street in this page 64 x 64" in said
+    said = open_file(page, "large.png", png(Image.fromarray(ids(size=256))))
+    assert "large.png is 256 x 256 pixels (width x height), a street in this page 128 x 128" in said
     np.testing.assert_array_equal(layout(page), offered(0))
 
 
@@ -364,14 +363,14 @@ def test_the_focus_is_never_lost(visit) -> None:
 
 def test_a_circle_that_is_told_is_seen(visit) -> None:
     r"""A person as large as the picture: nobody reads one there."""
-    page = visit(f"#layout=64x64.{paint_worlds.pack(torch.full((64, 64), 8))}")
+    page = visit(f"#layout=128x128.{paint_worlds.pack(torch.full((128, 128), 8))}")
     said = page.locator('[data-say="objects"]')
     expect(said).to_contain_text("(circled)")
     circles = page.locator(".painter-picture circle")
     assert circles.count() >= 1
     for circle in circles.all():
         x, y, r = (float(circle.get_attribute(name)) for name in ("cx", "cy", "r"))
-        assert r <= min(x, y, 64 - x, 64 - y)
+        assert r <= min(x, y, 128 - x, 128 - y)
     page.locator('input[name="circles"]').uncheck()
     expect(said).not_to_contain_text("(circled)")
     assert circles.count() == 0

@@ -129,6 +129,23 @@ def test_a_models_rows_say_whose_pictures_they_are(tmp_path) -> None:
     assert [line.split()[0] for line in lines] == [row["painter"] for row in rows]
 
 
+def test_one_class_is_left_out_of_what_is_told() -> None:
+    labels = torch.zeros(3, 64, 64, dtype=torch.long)
+    labels[1, 10, 10] = 4
+    plain = [Example(one, one * 0, torch.full((3, 64, 64), 0.5), one) for one in labels]
+    scenes = counted(*plain)
+    generator = Generator(MODEL)
+    told = [one.picture for one in beside(generator, scenes, scenes)["told"].make()]
+    painted = [one.picture for one in paint(generator, scenes)]
+    assert torch.equal(told[0], plain[0].image)
+    assert torch.equal(told[1], painted[1])
+    assert torch.equal(told[2], plain[2].image)
+    assert not torch.equal(painted[0], plain[0].image)
+    assert "told" not in beside(generator, counted(plain[1]), scenes)
+    assert not tells("told", PROTOCOLS["miou-native"])
+    assert tells("told", PROTOCOLS["fd-lite"])
+
+
 def test_without_training_pictures_there_is_no_floor() -> None:
     with pytest.raises(EvaluationError, match="training_data="):
         beside(Generator(MODEL), toy_examples(CONFIG, count=1, seed=1), None)

@@ -17,7 +17,7 @@ from ecgan.data.source import HELD_OUT_SEED
 from ecgan.evaluation.evaluate import Evaluation, paint
 from ecgan.evaluation.metrics import Extractor, SegmenterFeatures
 from ecgan.evaluation.protocols import Distance, EvaluationError, protocol
-from ecgan.evaluation.yardsticks import beside, compare
+from ecgan.evaluation.yardsticks import beside, compare, uniform
 from ecgan.method.generator import Generator
 from ecgan.readers.lite import lite_features
 from ecgan.weights.checkpoint import notes
@@ -106,7 +106,8 @@ def evaluate_model(
     Without ``data`` the toy world's held-out scenes are scored, with the toy judge. ``features``
     is "inception", the default for photographs, or "judge". Pictures have ``size`` (height, width),
     the model's own unless given. With ``yardsticks`` rows of other painters follow; every row says
-    whose pictures were scored, the model's unless otherwise said.
+    whose pictures were scored, the model's unless otherwise said, and how many layouts hold one
+    class only.
     """
     if images is not None and images < 1:
         raise EvaluationError(f"images is {images}; score at least 1, or all, without images=...")
@@ -153,6 +154,7 @@ def evaluate_model(
     painters = {"final": setup.made}
     if yardsticks:
         painters |= beside(generator, scenes, find(len(scenes))[1])
+        facts["uniform"] = sum(map(uniform, scenes))
     return compare(setup, tuple(chosen), painters, facts=facts)
 
 

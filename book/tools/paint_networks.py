@@ -1,6 +1,5 @@
 r"""The painter's networks as ONNX: a generator with two switches, and its world's segmenter."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -27,24 +26,30 @@ class SwitchedTransfer(AttentionGuidedEdgeTransfer):
         return super().forward(image, edge * self.switch)
 
 
-def widened(generator: Generator) -> Generator:
-    r"""The same network, its layouts filled up with planes of zeros to a multiple of four.
+def in_fours(convolution: nn.Conv2d) -> None:
+    r"""Have it compute over whole fours of planes: zeros are added before, and cut off after.
 
-    onnxruntime-web's WebGPU convolves nine planes wrongly (microsoft/onnxruntime issue 29651).
+    onnxruntime-web's WebGPU convolves other numbers wrongly (microsoft/onnxruntime issue 29651).
     """
-    planes = generator.config.semantic_channels
-    missing = -planes % 4
-    readers = [
-        module
-        for module in generator.encoder.modules()
-        if isinstance(module, nn.Conv2d) and module.in_channels == planes
-    ]
-    # The layout is the last of what the semantic preserving module reads.
-    for module in [*readers, generator.semantic_preserving.to_classes]:
-        module.weight = nn.Parameter(F.pad(module.weight, (0, 0, 0, 0, 0, missing)))
-        module.in_channels += missing
-    generator.config = replace(generator.config, classes=generator.config.classes + missing)
-    return generator.requires_grad_(False)
+    planes = convolution.out_channels
+    read, made = -convolution.in_channels % 4, -planes % 4
+    weight, bias = convolution.weight, convolution.bias
+    convolution.weight = nn.Parameter(F.pad(weight, (0, 0, 0, 0, 0, read, 0, made)))
+    convolution.bias = None if bias is None else nn.Parameter(F.pad(bias, (0, made)))
+    convolution.in_channels += read
+    convolution.out_channels += made
+    if read:
+        convolution.register_forward_pre_hook(lambda _, x: F.pad(x[0], (0, 0, 0, 0, 0, read)))
+    if made:
+        convolution.register_forward_hook(lambda _, x, y: y[:, :planes])
+
+
+def widened(network: nn.Module) -> nn.Module:
+    r"""The same network, each of its convolutions :func:`in_fours`."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            in_fours(module)
+    return network.requires_grad_(False)
 
 
 class Painted(nn.Module):
@@ -56,7 +61,6 @@ class Painted(nn.Module):
 
     def __init__(self, *, generator: Generator):
         super().__init__()
-        self.planes = generator.config.semantic_channels
         self.generator = widened(folded(generator))
         self.transfer = self.generator.image_generator.transfer = SwitchedTransfer()
         self.trained_gate = self.generator.semantic_preserving.gate
@@ -65,8 +69,7 @@ class Painted(nn.Module):
         self.transfer.switch = transfer_on
         preserving = self.generator.semantic_preserving
         preserving.gate = lambda maps: 0.5 + gates_on * (self.trained_gate(maps) - 0.5)
-        missing = self.generator.config.semantic_channels - self.planes
-        made = self.generator(F.pad(layout, (0, 0, 0, 0, 0, missing)))
+        made = self.generator(layout)
         return made.edge, made.first, made.final, made.gates
 
 
@@ -95,7 +98,7 @@ def export_generator(world: World, path: Path) -> None:
 def export_segmenter(world: World, path: Path) -> None:
     r"""The world's segmenter; it runs when the pictures are already seen."""
     picture = torch.zeros(1, 3, world.model.height, world.model.width)
-    reader = Reader(segmenter=shipped(world.segmenter))
+    reader = Reader(segmenter=widened(shipped(world.segmenter)))
     inputs = {"first": picture, "final": picture.clone()}
     export_module(reader, path, inputs=inputs, outputs=READ)
     store_half(path)

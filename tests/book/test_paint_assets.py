@@ -9,6 +9,8 @@ import pytest
 
 pytest.importorskip("onnxruntime", reason="the painter's network needs onnx: pip install .[onnx]")
 
+import onnx
+
 from book.tools import npm, paint_assets
 from book.tools.paint_worlds import WORLDS, World
 from support.asked import may_install
@@ -40,6 +42,20 @@ def test_without_the_runtime_the_build_goes_on(tmp_path: Path, monkeypatch, caps
     for told in (json.loads(file.read_text()) for file in files):
         assert told["runtime"] == {name: list(f) for name, f in paint_assets.RUNTIMES.items()}
         assert told["megabytes"] == 2
+
+
+@pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.name)
+def test_every_convolution_is_over_fours_of_planes(world: World, tmp_path: Path) -> None:
+    r"""WebGPU makes garbage of others; to see it there takes minutes."""
+    paint_assets.export_networks(world, tmp_path)
+    for name in world.networks:
+        network = onnx.load(tmp_path / name)
+        shapes = {one.name: tuple(one.dims) for one in network.graph.initializer}
+        produced = {out: node.input[0] for node in network.graph.node for out in node.output}
+        convolutions = [node for node in network.graph.node if node.op_type == "Conv"]
+        kernels = [shapes[produced.get(node.input[1], node.input[1])] for node in convolutions]
+        assert len(kernels) > 5
+        assert [kernel for kernel in kernels if kernel[0] % 4 or kernel[1] % 4] == []
 
 
 @pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.name)

@@ -190,6 +190,15 @@ def test_what_chapter_09_says_of_a_whole_run():
     assert shipped["final", "miou"] < whole["final", "miou"]
 
 
+def test_what_chapter_11_says_of_crops_of_one_class():
+    rows = records.read(yardsticks.RESULTS / "aerial.jsonl")
+    (told,) = (row for row in rows if (row["painter"], row["metric"]) == ("told", "fd-lite"))
+    assert 0.3 < told["uniform"] / told["protocol"]["images"] < 0.35
+    found = scored("aerial")
+    assert 0.5 < found["told", "fd-lite"] / found["final", "fd-lite"] < 0.6
+    assert 1.4 < found["told", "fd-lite"] / found["training", "fd-lite"] < 1.6
+
+
 def test_what_chapter_11_says_of_other_networks():
     others = "aerial_whole_run", "aerial_256"
     assert in_floors("aerial_256", "fd-lite") < 0.8 * in_floors("aerial", "fd-lite")

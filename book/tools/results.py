@@ -1,7 +1,7 @@
 r"""Writes the page of results from its rows: `python -m book.tools.results`."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from book.tools import pages
 from book.tools.claims import FIRST, minds, opening, verdicts
 from book.tools.pages import table
 from book.tools.row_tables import MAIN, gain_and_seeds, mean_and_interval, number, scores
-from book.tools.shipped_scores import plan, scored
+from book.tools.shipped_scores import NETWORKS, plan, read_networks, scored
 from ecgan.experiments.comparison import (
     EXPERIMENTS,
     NOT_RUN,
@@ -222,8 +222,8 @@ def ablation(rows: list[dict], metrics: Sequence[str] = MAIN) -> str:
     return scores(rows, runs, metrics)
 
 
-def render(rows: list[dict]) -> str:
-    r"""The whole page."""
+def render(rows: list[dict], networks: Mapping[str, list[dict]]) -> str:
+    r"""The whole page, from rows of runs, and of ``networks`` by name."""
     rows = as_rows(rows)
     runs = [f"ablation/{name}" for name in VARIANTS]
     runs += [f"{name}/{variant}" for name in QUESTIONS for variant in own_variants(name)]
@@ -245,8 +245,8 @@ def render(rows: list[dict]) -> str:
         steps_up=steps_up(rows),
         shares=shares_of_training(rows),
         photographs=photographs(rows),
-        shipped={name: scored(name) for name in ("toy", "toy_128", "aerial", "facades")},
-        facades=plan("facades"),
+        shipped={name: scored(networks.get(name, [])) for name in NETWORKS},
+        facades=plan(networks.get("facades", [])),
         questions=grids()["grid"].questions,
         beside={experiment: beside(rows, experiment) for experiment in QUESTIONS},
         pairs=pairs_table(rows),
@@ -262,5 +262,5 @@ def draw(rows: list[dict]) -> None:
 
 if __name__ == "__main__":
     found = read_rows(EXPERIMENTS / "results")
-    pages.write("results", render(found))
+    pages.write("results", render(found, read_networks()))
     draw(found)

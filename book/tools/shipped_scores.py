@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from book.tools.pages import table
 from book.tools.row_tables import heads, number
 from ecgan.evaluation.yardsticks import RESULTS
+from ecgan.experiments.comparison import NOT_RUN
 from ecgan.experiments.words import METRICS
 from ecgan.files import records
 
+NETWORKS = ("toy", "toy_128", "aerial", "facades")
 PAINTERS = {
     "final": "final image",
     "first": "first image",
@@ -18,19 +20,26 @@ PAINTERS = {
 }
 
 
-def scored(name: str) -> str:
-    r"""The table of the rows in ``name``.jsonl: painters, the size they paint, each metric."""
+def read_networks() -> dict[str, list[dict]]:
+    r"""The stored rows of the page's networks, by the name of their file."""
+    return {name: records.read(RESULTS / f"{name}.jsonl") for name in NETWORKS}
+
+
+def scored(rows: list[dict]) -> str:
+    r"""A table of rows: who painted, the size of the pictures, each metric."""
     found: dict[tuple[str, str], dict[str, float]] = {}
-    for row in records.read(RESULTS / f"{name}.jsonl"):
+    for row in rows:
         found.setdefault((called(row), size(row)), {})[row["metric"]] = row["value"]
     metrics = list(dict.fromkeys(metric for values in found.values() for metric in values))
     lines = [[*line, *cells(values, metrics)] for line, values in found.items()]
     return table(["", "pixels", *heads(metrics)], lines)
 
 
-def plan(name: str) -> dict[str, int]:
-    r"""Steps, and pictures in each, of the network of ``name``.jsonl."""
-    training = records.read(RESULTS / f"{name}.jsonl")[0]["config"]["training"]
+def plan(rows: list[dict]) -> dict[str, int | str]:
+    r"""Steps, and pictures in each, of the network that the rows tell of."""
+    if not rows:
+        return {"steps": NOT_RUN, "batch": NOT_RUN}
+    training = rows[0]["config"]["training"]
     return {"steps": training["steps"], "batch": training["batch_size"]}
 
 

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from book.tools import claims, results
+from book.tools.shipped_scores import read_networks
 from ecgan.evaluation import yardsticks
 from ecgan.experiments.comparison import (
     EXPERIMENTS,
@@ -45,18 +46,20 @@ def all_made_up() -> Rows:
 
 @pytest.fixture(scope="module")
 def full(all_made_up) -> str:
-    return results.render(all_made_up)
+    return results.render(all_made_up, {})
 
 
 def test_the_page_is_what_the_rows_say(rows: list[dict]) -> None:
-    assert results.PAGE.read_text() == results.render(rows), "run `python -m book.tools.results`"
+    assert results.PAGE.read_text() == results.render(rows, read_networks()), (
+        "run `python -m book.tools.results`"
+    )
     assert results.PICTURE.is_file()
     assert f"{{figure}} {results.PICTURE.name}" in results.PAGE.read_text()
 
 
 def test_without_rows_the_page_has_no_number() -> None:
     r"""So no number is typed, neither in the script nor in its prose."""
-    empty = results.render([])
+    empty = results.render([], {})
     assert NUMBER.findall(empty) == []
     assert "supported here** |" not in empty
     for line in empty.splitlines():
@@ -67,7 +70,7 @@ def test_without_rows_the_page_has_no_number() -> None:
 
 
 def test_with_some_rows_claims_wait_and_gains_are_shown() -> None:
-    page = results.render(made_up(SOME))
+    page = results.render(made_up(SOME), {})
     lines = [line for line in page.splitlines() if line.startswith("| `")]
     assert len(lines) == len(read_claims(EXPERIMENTS / "claims.yaml"))
     assert all("**waits** for" in line for line in lines)

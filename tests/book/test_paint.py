@@ -5,6 +5,8 @@ import json
 import re
 import runpy
 import zlib
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,7 +17,7 @@ from PIL import Image
 
 pytest.importorskip("playwright", reason="the painter's tests need playwright: pip install .[test]")
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from book.tools import paint_assets, paint_worlds
 from ecgan.data import toy
@@ -419,18 +421,27 @@ def test_where_webgpu_promises_more_than_it_does_webassembly_paints(
 
 
 @pytest.mark.slow
-def test_webgpu_makes_the_same_pictures(painters_server, visit) -> None:
-    r"""On a device in software, which the page itself passes over, as WebAssembly is faster."""
+def test_webgpu_makes_the_same_pictures(painters_server, visit, tmp_path: Path) -> None:
+    r"""On a device in software, which the page itself passes over, as WebAssembly is faster.
+
+    By the small networks of the street, as the large ones take minutes there.
+    """
+    small = replace(STREET, generator="toy", segmenter="toy_segmenter")
+    paint_assets.export_networks(small, tmp_path)
+    runtime = {"runtime": paint_assets.RUNTIMES, "megabytes": 1}
+    (tmp_path / "street.json").write_text(json.dumps(paint_worlds.described(small) | runtime))
     worker = (painters_server.folder / "_static" / "paint" / "worker.js").read_text()
     worker = worker.replace("!adapter.info.isFallbackAdapter", "true")
     page = visit(wait=False)
     page.route(
         "**/worker.js", lambda route: route.fulfill(body=worker, content_type="text/javascript")
     )
+    for path in tmp_path.iterdir():
+        page.route(f"**/{path.name}", partial(Route.fulfill, path=path))
     page.reload()
     settle(page)
     assert page.locator(".painter").get_attribute("data-provider") == "webgpu"
-    expect_pytorchs_pictures(page, models()[0])
+    expect_pytorchs_pictures(page, models(small)[0], small)
 
 
 @pytest.mark.parametrize("place", [PAGE, CHAPTER], ids=["page", "chapter"])

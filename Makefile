@@ -19,7 +19,8 @@ ENVIRONMENT := .venv
 BIN := $(ENVIRONMENT)/bin
 READY := $(ENVIRONMENT)/.ready
 LOCKED_EXTRAS := book,test,train,segformer,lite,onnx,experiments
-# What is never imported need not be compiled.
+# Only what is imported is compiled, once, whatever the shell says: a hundred processes import it.
+unexport PYTHONDONTWRITEBYTECODE
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile
 # The folders of tests/ that `make check` runs; test_house holds them against the tree.
 CHECKED := method fast readers files weights data cli house

@@ -26,13 +26,13 @@ def read_networks() -> dict[str, list[dict]]:
 
 
 def scored(rows: list[dict]) -> str:
-    r"""A table of rows: who painted, the size of the pictures, each metric."""
-    found: dict[tuple[str, str], dict[str, float]] = {}
+    r"""A table of rows: who painted, and each metric."""
+    found: dict[str, dict[str, float]] = {}
     for row in rows:
-        found.setdefault((called(row), size(row)), {})[row["metric"]] = row["value"]
+        found.setdefault(called(row), {})[row["metric"]] = row["value"]
     metrics = list(dict.fromkeys(metric for values in found.values() for metric in values))
-    lines = [[*line, *cells(values, metrics)] for line, values in found.items()]
-    return table(["", "pixels", *heads(metrics)], lines)
+    lines = [[painter, *cells(values, metrics)] for painter, values in found.items()]
+    return table(["", *heads(metrics)], lines)
 
 
 def plan(rows: list[dict]) -> dict[str, int | str]:
@@ -47,13 +47,6 @@ def called(row: dict) -> str:
     r"""Who painted: a network by its name, or what its pictures are held against."""
     painter = PAINTERS[row["painter"]]
     return f"`{row['checkpoint']}`, {painter}" if row["painter"] in ("final", "first") else painter
-
-
-def size(row: dict) -> str:
-    r"""Height and width of a row's pictures."""
-    model = row["config"]["model"]
-    height, width = row.get("size", (model["height"], model["width"]))
-    return f"`{height} x {width}`"
 
 
 def cells(values: dict[str, float], metrics: list[str]) -> Iterator[str]:

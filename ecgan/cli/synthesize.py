@@ -35,7 +35,7 @@ def synthesize(
     A picture has the size of its label file where the model can paint it (multiples of 32, up to
     four times the model's own size); otherwise the closest that it can, which is said. A model that
     learned from crops paints larger pictures in windows of its own size, which fade into each
-    other.
+    other, up to sixteen times that.
 
     Args:
         layouts: Label PNGs (grey ids or a palette), or folders of them; no photograph is needed.
@@ -93,6 +93,8 @@ def synthesize_files(
 
     from ecgan.data.folders.conventions import CONVENTIONS
     from ecgan.data.folders.layouts import (
+        IN_WINDOWS,
+        LARGEST,
         check_asked,
         check_numbering,
         check_out,
@@ -116,7 +118,8 @@ def synthesize_files(
         raise CommandError(f"{model} wants instance maps: name their folder with --instances")
     known = CONVENTIONS[numbering] if numbering else None
     reading = known or from_notes(notes(find_model(model)).get("numbering"))
-    paint = all_pictures if crop_scale(model) is None else synthesize_in_windows
+    whole = crop_scale(model) is None
+    paint, largest = (all_pictures, LARGEST) if whole else (synthesize_in_windows, IN_WINDOWS)
     painted = Painted([], [], [])
     for name, path in tqdm(files.items(), "layouts", disable=quiet()):
         try:
@@ -127,6 +130,7 @@ def synthesize_files(
                 numbering=reading,
                 model=config,
                 size=asked,
+                largest=largest,
                 instances=None if instances is None else instance_file(instances, name, path),
             )
         except EcganError as error:

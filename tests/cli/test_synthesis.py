@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from ecgan import Generator, ModelConfig
+from ecgan.cli.synthesize import synthesize_files
 from ecgan.data.folders.conventions import FolderError
 from ecgan.data.folders.layouts import read_layout as read_file
 from ecgan.data.folders.numbering import PLAIN
@@ -20,6 +21,7 @@ from ecgan.synthesis import (
     synthesize_in_windows,
     to_bytes,
 )
+from ecgan.weights.checkpoint import save
 from support.networks import awake
 
 CONFIG = ModelConfig(classes=4, height=32, width=64, base_channels=2, spade_hidden=3)
@@ -182,3 +184,14 @@ def test_windows_with_instances():
     labels, instances = torch.zeros(64, 32, dtype=torch.long), torch.randint(2, (64, 32))
     with_them = synthesize_in_windows(generator, labels, instances)["final"]
     assert not torch.equal(with_them, synthesize_in_windows(generator, labels, labels)["final"])
+
+
+@pytest.mark.parametrize(("scale", "side"), [((1.0, 1.0), 192), (None, 128)])
+def test_who_learned_from_crops_paints_a_large_file_at_its_size(tmp_path, scale, side):
+    tiny = Generator(ModelConfig(classes=4, height=32, width=32, base_channels=2, spade_hidden=3))
+    model = tmp_path / "tiny.safetensors"
+    save(model, tiny, notes={"config": {"data": {"scale": scale}}})
+    ids = np.random.default_rng(0).integers(0, 4, (192, 192)).astype(np.uint8)
+    Image.fromarray(ids).save(tmp_path / "large.png")
+    synthesize_files([tmp_path / "large.png"], tmp_path / "out", model=str(model))
+    assert Image.open(tmp_path / "out" / "large_final.png").size == (side, side)

@@ -27,7 +27,8 @@ from ecgan.data.folders.geometry import Geometry
 from ecgan.data.folders.labels import WrongLabel, check_size, read_ids, read_labels
 from ecgan.data.folders.numbering import Numbering
 
-LARGEST = 4  # times the side that the model was trained at, unless a size is asked for
+# Times the side that the model was trained at, unless a size is asked for; painted in windows.
+LARGEST, IN_WINDOWS = 4, 16
 FAR_UP = 3  # folders above a label file in which a published data set is looked for
 Size = tuple[int, int]
 
@@ -131,14 +132,14 @@ def check_numbering(path: Path, numbering: Numbering) -> None:
         )
 
 
-def fitting_size(size: Size, model: ModelConfig) -> Size:
+def fitting_size(size: Size, model: ModelConfig, *, largest: int = LARGEST) -> Size:
     r"""The (h, w) to paint a file of ``size`` at: its own where the generator can.
 
     Otherwise the one closest in proportions, and then in size, of the multiples that the generator
-    can paint; at most :data:`LARGEST` times as large as it was trained at. [I]
+    can paint; at most ``largest`` times as large as it was trained at. [I]
     """
     step = 2**model.doublings
-    most = LARGEST**2 * model.height * model.width
+    most = largest**2 * model.height * model.width
     if all(side % step == 0 for side in size) and size[0] * size[1] <= most:
         return size
     shrink = min(1.0, (most / (size[0] * size[1])) ** 0.5)
@@ -177,14 +178,16 @@ def read_layout(
     model: ModelConfig,
     size: Size | None = None,
     instances: Path | None = None,
+    largest: int = LARGEST,
 ) -> Layout:
     r"""A label file as the model's training would have read it, at ``size`` (h, w) or its own.
 
+    Its own as far as :func:`fitting_size` lets it be.
     ``instances`` is a file of instance ids of the same size. Raises as
     :func:`ecgan.data.folders.labels.read_labels`.
     """
     labels = read_labels(path, numbering=numbering, model=model)
-    target = size or fitting_size(labels.shape, model)
+    target = size or fitting_size(labels.shape, model, largest=largest)
     ids = None
     if instances is not None:
         values = read_ids(instances)

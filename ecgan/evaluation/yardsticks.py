@@ -97,8 +97,9 @@ def told(made: Counted[Made]) -> Counted[Made]:
 
     def make() -> Iterator[Made]:
         for one in made:
-            truth = one._replace(picture=one.scene.image.to(one.picture))
-            yield truth if uniform(one.scene) else one
+            if uniform(one.scene):
+                one = one._replace(picture=one.scene.image.to(one.picture))
+            yield one
 
     return Counted(count=len(made), make=make)
 

@@ -30,6 +30,8 @@ def with_defaults_of(preset_name: str) -> Callable[..., int]:
         config: PresetName = preset_name,
         data: Path | None = None,
         segmenter: str | None = None,
+        start: str | None = None,
+        discriminator_first: int = 500,
         run: OmitArgPrefixes[draft_of(RunSettings)] = settings,
         training: OmitArgPrefixes[draft_of(TrainingConfig)] = usual.training,
         losses: draft_of(LossConfig) = usual.losses,
@@ -48,6 +50,9 @@ def with_defaults_of(preset_name: str) -> Callable[..., int]:
             data: A folder of images and layouts, see ecgan doctor; the toy world draws its own.
             segmenter: The label generator: a .safetensors file made by ecgan segmenter, or
                 segformer:NAME for one of the Hugging Face hub. The toy world has its own.
+            start: A trained generator to go on from, rather than from nothing: one that ships, a
+                .safetensors file, or the folder of a run.
+            discriminator_first: With --start, the steps in which only the new discriminator learns.
             run: What the run does besides its steps.
             training: The optimiser and its schedule.
             losses: Weights of the terms; 0 switches one off.
@@ -58,7 +63,15 @@ def with_defaults_of(preset_name: str) -> Callable[..., int]:
         whole = Config(**{name: finished(part) for name, part in parts.items()})
         whole = adapted(whole, data)
         folder = out or usual_folder(preset_name, data)
-        outcome = train_run(whole, folder, data=data, segmenter=segmenter, settings=finished(run))
+        outcome = train_run(
+            whole,
+            folder,
+            data=data,
+            segmenter=segmenter,
+            start=start,
+            discriminator_first=discriminator_first,
+            settings=finished(run),
+        )
         if outcome.trainer.machine.is_main:
             print(report(outcome, folder))
         return 0
@@ -102,17 +115,21 @@ def train_run(
     *,
     data: Path | None = None,
     segmenter: str | None = None,
+    start: str | None = None,
+    discriminator_first: int = 500,
     settings: RunSettings | None = None,
 ) -> "Outcome":
     r"""Train into ``out`` or go on there; see :func:`ecgan.training.fit`.
 
     ``segmenter`` names the label generator as :func:`ecgan.weights.named.find_segmenter` takes it.
-    VGG-19 is fetched where the losses want it, the lite network comes with its package.
+    ``start`` names a generator as :func:`ecgan.weights.named.find_generator` takes it. VGG-19 is
+    fetched where the losses want it, the lite network comes with its package.
     """
     from ecgan.data.folders.scenes import find_convention
     from ecgan.readers.perceptual import published_features
     from ecgan.training.run import fit
-    from ecgan.weights.named import find_segmenter
+    from ecgan.training.start import Start
+    from ecgan.weights.named import find_generator, find_segmenter
 
     if data is None and config.data.name != "toy":
         raise CommandError(f"{config.data.name} needs --data FOLDER; see ecgan fetch --help")
@@ -129,7 +146,19 @@ def train_run(
         )
     network = find_segmenter(name, classes=config.model.classes) if name else None
     perceptual = published_features(losses)
-    return fit(config, out, data=data, segmenter=network, perceptual=perceptual, settings=settings)
+    begin = None
+    if start is not None:
+        generator = find_generator(start)
+        begin = Start(generator=generator, discriminator_first=discriminator_first)
+    return fit(
+        config,
+        out,
+        data=data,
+        segmenter=network,
+        perceptual=perceptual,
+        start=begin,
+        settings=settings,
+    )
 
 
 def report(outcome: "Outcome", out: Path) -> str:

@@ -33,6 +33,7 @@ def depends_on(
     segmenter: nn.Module | None,
     perceptual: nn.Module | None,
     machine: Machine,
+    start: dict | None = None,
 ) -> dict:
     r"""All that must stay as it is from a run's first step to its last, as JSON."""
     table = {
@@ -40,6 +41,7 @@ def depends_on(
         **source.facts(),
         "segmenter": name_of(segmenter),
         "perceptual": name_of(perceptual),
+        "start": start,
         "processes": machine.processes,
     }
     return json.loads(json.dumps(table))

@@ -27,6 +27,7 @@ from ecgan.training.outcome import Outcome
 from ecgan.training.recorded import record_updates
 from ecgan.training.settings import RunSettings
 from ecgan.training.signals import stop_signals
+from ecgan.training.start import Start
 from ecgan.training.trainer import Trainer
 from ecgan.weights import checkpoint
 from ecgan.weights.named import RESULT
@@ -212,6 +213,7 @@ def fit(
     data: str | Path | None = None,
     segmenter: nn.Module | None = None,
     perceptual: nn.Module | None = None,
+    start: Start | None = None,
     settings: RunSettings | None = None,
     machine: Machine | None = None,
 ) -> Outcome:
@@ -219,13 +221,14 @@ def fit(
 
     The folder gets run.json, log.jsonl, samples/, checkpoints/ and, if asked for, kept/, and at the
     end of the call the network to use: generator.safetensors. ``data`` is the folder of the data
-    set, None for the toy world. On a CPU a run that was killed, at any moment, ends with the same
-    weights, bit by bit, as one that was not. Raises :class:`RunError` for a folder that cannot be
-    used, in which another run is alive or that holds another run, for processes that do not agree,
-    and for a disk that is full; and :class:`ecgan.method.losses.NonFiniteLoss` at the first number
-    that is none: the last good checkpoint stays.
+    set, None for the toy world; ``start`` a trained generator to go on from. On a CPU a run that
+    was killed, at any moment, ends with the same weights, bit by bit, as one that was not. Raises
+    :class:`RunError` for a folder that cannot be used, in which another run is alive or that holds
+    another run, for weights of another model, for processes that do not agree, and for a disk that
+    is full; and :class:`ecgan.method.losses.NonFiniteLoss` at the first number that is none: the
+    last good checkpoint stays.
     """
-    start, settings, folder = time.perf_counter(), settings or RunSettings(), Path(folder)
+    begun, settings, folder = time.perf_counter(), settings or RunSettings(), Path(folder)
     machine = machine or find_machine(precision=config.training.precision, cpu=settings.cpu)
     source = Source(
         config=config,
@@ -235,7 +238,11 @@ def fit(
         edges=settings.edges,
     )
     networks = {"segmenter": segmenter, "perceptual": perceptual}
-    table = depends_on(config, source=source, machine=machine, **networks)
+    facts = None
+    if start is not None:
+        start.require(config.model)
+        facts = start.facts()
+    table = depends_on(config, source=source, machine=machine, start=facts, **networks)
     agree(table, machine)
     warning = slow_precision(machine.precision, machine.device)
     if warning:
@@ -248,6 +255,7 @@ def fit(
             machine=machine,
             recompute=settings.recompute,
             quick=not settings.compile,  # what is compiled is the method itself
+            start=start,
         )
         if settings.compile:
             compile_networks(trainer)
@@ -256,5 +264,5 @@ def fit(
         run = _Run(trainer=trainer, folder=folder, settings=settings, source=source, table=table)
         left = None
         if settings.minutes is not None:
-            left = max(0.0, 60 * settings.minutes - (time.perf_counter() - start))
+            left = max(0.0, 60 * settings.minutes - (time.perf_counter() - begun))
         return run.go(seconds=left, asked=asked)

@@ -1,6 +1,6 @@
 r"""What one run trains: networks, optimisers, schedules, the averaged generator (chapter 09)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,13 +18,14 @@ from ecgan.method.generator import Generator
 from ecgan.method.losses.objective import Objective
 from ecgan.training.guard import NonFiniteGradient
 from ecgan.training.machine import Machine
+from ecgan.training.start import Factor, Start
 from ecgan.training.step import step, update
 
 NETWORKS = ("generator", "discriminator")
 SMALLEST_SCALE = 1.0
 
 
-def linear_decay(settings: TrainingConfig) -> Callable[[int], float]:
+def linear_decay(settings: TrainingConfig) -> Factor:
     r"""Learning-rate factor of a step: 1 for the share ``constant``, then linear to 0 [R]."""
     flat = settings.constant * settings.steps
 
@@ -44,10 +45,12 @@ class Player:
     schedule: LambdaLR
 
 
-def make_player(parameters: list[nn.Parameter], rate: Number, settings: TrainingConfig) -> Player:
+def make_player(
+    parameters: list[nn.Parameter], rate: Number, settings: TrainingConfig, factor: Factor
+) -> Player:
     r"""Adam [R], in its fused form: it passes over an update where it is told to, on the device."""
     optimiser = torch.optim.Adam(parameters, lr=rate, betas=settings.betas, fused=True)
-    schedule = LambdaLR(optimiser, linear_decay(settings))
+    schedule = LambdaLR(optimiser, factor)
     return Player(parameters=parameters, optimiser=optimiser, schedule=schedule)
 
 
@@ -55,10 +58,10 @@ class Trainer:
     r"""Generator, discriminator, their optimisers and the averaged generator of one run.
 
     Adam with the two learning rates of ``config.training`` [R]. Weights start from
-    ``config.training.seed``. ``segmenter`` and ``perceptual`` are what
-    :class:`ecgan.method.losses.objective.Objective` takes. ``machine`` says where it computes; a
-    CPU unless given. ``quick`` networks are accelerated; ``recompute`` then makes SPADE's gamma and
-    beta a second time rather than keep them: less memory.
+    ``config.training.seed``, or the generator's from ``start``. ``segmenter`` and ``perceptual``
+    are what :class:`ecgan.method.losses.objective.Objective` takes. ``machine`` says where it
+    computes; a CPU unless given. ``quick`` networks are accelerated; ``recompute`` then makes
+    SPADE's gamma and beta a second time rather than keep them: less memory.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class Trainer:
         machine: Machine | None = None,
         recompute: bool = False,
         quick: bool = True,
+        start: Start | None = None,
     ):
         settings = config.training
         self.config = config
@@ -89,11 +93,22 @@ class Trainer:
             for network in (self.generator, self.discriminator, self.objective.decoder):
                 if network is not None:
                     accelerate(network, recompute=recompute)
+        factor = linear_decay(settings)
+        if start is not None:
+            start.begin(self.generator)
         learned = [*self.generator.parameters(), *self.objective.own_parameters()]
         self.players = {
-            "generator": make_player(learned, settings.generator_rate, settings),
+            "generator": make_player(
+                learned,
+                settings.generator_rate,
+                settings,
+                factor if start is None else start.waits(factor),
+            ),
             "discriminator": make_player(
-                list(self.discriminator.parameters()), settings.discriminator_rate, settings
+                list(self.discriminator.parameters()),
+                settings.discriminator_rate,
+                settings,
+                factor,
             ),
         }
         self.norms: dict[str, float] = {}

@@ -241,7 +241,8 @@ def test_train_hands_over_preset_and_changes(monkeypatch, tmp_path):
     monkeypatch.setattr(training, "train_run", pretend)
     arguments = ["--config", "ade20k", "--data", "x", "--steps", "7", "--batch-size", "3"]
     changes = ["--losses.contrastive", "0", "--model.base-channels", "32", "--minutes", "9"]
-    more = ["--segmenter", "y", "--precision", "fp16", "--checkpoint-every", "11", "--cpu"]
+    more = ["--start", "z", "--discriminator-first", "8"]
+    more += ["--segmenter", "y", "--precision", "fp16", "--checkpoint-every", "11", "--cpu"]
     with pytest.raises(Handed):
         main(["train", *arguments, *changes, *more])
     published = preset("ade20k")
@@ -253,6 +254,7 @@ def test_train_hands_over_preset_and_changes(monkeypatch, tmp_path):
     assert (config.losses.contrastive, config.losses.perceptual) == (0, 10)
     assert (config.model.base_channels, config.model.classes) == (32, 150)
     assert (str(seen["data"]), seen["segmenter"], str(seen["out"])) == ("x", "y", "runs/ade20k")
+    assert (seen["start"], seen["discriminator_first"]) == ("z", 8)
     assert seen["settings"] == RunSettings(minutes=9, checkpoint_every=11, cpu=True)
 
 
@@ -356,6 +358,9 @@ def test_train_says_what_is_missing(tmp_path, capsys):
     assert "no folders of images and labels" in sentence
     write(tmp_path, "facades", [1, 12], keys=tuple("abcde"))
     assert "similarity needs a label generator" in fails(capsys, *arguments, "--data", tmp_path)
+    toy_run = ["train", "--out", tmp_path / "run", *NARROW, "--start"]
+    assert "toy_segmenter is a UNet, not a generator" in fails(capsys, *toy_run, "toy_segmenter")
+    assert "cannot start from these weights" in fails(capsys, *toy_run, "toy")
     assert not (tmp_path / "run").exists()
 
 

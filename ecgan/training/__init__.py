@@ -9,6 +9,7 @@ FACE = {
     "Processes": "ecgan.training.machine",
     "RunError": "ecgan.files.whole",
     "RunSettings": "ecgan.training.settings",
+    "Start": "ecgan.training.start",
     "Trainer": "ecgan.training.trainer",
     "fit": "ecgan.training.run",
     "linear_decay": "ecgan.training.trainer",

@@ -18,7 +18,7 @@ class Start:
 
     A generator comes alone: of its discriminator nothing is kept. A new one has no opinion yet,
     and to follow it would lead away from what was learned. So for the first ``discriminator_first``
-    steps the generator's learning rate is 0, then the schedule is as ever [I]. Raises
+    steps the learning rate of the generator, and of the contrast's projections, is 0; then the schedule is as ever [I]. Raises
     :class:`ecgan.config.ConfigError` for a number below 0.
     """
 

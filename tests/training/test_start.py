@@ -8,8 +8,7 @@ import torch
 
 from ecgan.config import ConfigError
 from ecgan.method.generator import Generator
-from ecgan.training import RunError, RunSettings, Trainer, fit, toy_batches
-from ecgan.training.start import Start
+from ecgan.training import RunError, RunSettings, Start, Trainer, fit, toy_batches
 from ecgan.weights.checkpoint import load
 from support import tiny_run
 

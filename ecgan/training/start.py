@@ -1,4 +1,4 @@
-r"""Where a run starts that does not start from nothing: with a trained generator (chapter 11)."""
+r"""Where a run starts that does not start from nothing: with a trained generator."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -18,8 +18,8 @@ class Start:
 
     A generator comes alone: of its discriminator nothing is kept. A new one has no opinion yet,
     and to follow it would lead away from what was learned. So for the first ``discriminator_first``
-    steps the learning rate of the generator, and of the contrast's projections, is 0; then the schedule is as ever [I]. Raises
-    :class:`ecgan.config.ConfigError` for a number below 0.
+    steps the learning rate of the generator, and of the contrast's projections, is 0; then the
+    schedule is as ever [I]. Raises :class:`ecgan.config.ConfigError` for a number below 0.
     """
 
     generator: Generator

@@ -3,6 +3,7 @@ r"""What a run depends on: recorded with it, and held against it when it goes on
 import hashlib
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from torch import nn
 
@@ -11,6 +12,9 @@ from ecgan.data.source import Source
 from ecgan.files.whole import RunError, write_file
 from ecgan.training.machine import Machine
 from ecgan.training.settings import as_json, differences
+
+if TYPE_CHECKING:
+    from ecgan.training.start import Start
 
 FACTS = "run.json"
 
@@ -33,15 +37,18 @@ def depends_on(
     segmenter: nn.Module | None,
     perceptual: nn.Module | None,
     machine: Machine,
-    start: dict | None = None,
+    start: "Start | None" = None,
 ) -> dict:
-    r"""All that must stay as it is from a run's first step to its last, as JSON."""
+    r"""All that must stay as it is from a run's first step to its last, as JSON.
+
+    Raises :class:`RunError` where ``start`` has another model.
+    """
     table = {
         "config": as_json(config),
         **source.facts(),
         "segmenter": name_of(segmenter),
         "perceptual": name_of(perceptual),
-        "start": start,
+        "start": None if start is None else start.facts(config.model),
         "processes": machine.processes,
     }
     return json.loads(json.dumps(table))

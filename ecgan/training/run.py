@@ -231,18 +231,10 @@ def fit(
     begun, settings, folder = time.perf_counter(), settings or RunSettings(), Path(folder)
     machine = machine or find_machine(precision=config.training.precision, cpu=settings.cpu)
     source = Source(
-        config=config,
-        machine=machine,
-        data=data,
-        workers=settings.workers,
-        edges=settings.edges,
+        config=config, machine=machine, data=data, workers=settings.workers, edges=settings.edges
     )
-    networks = {"segmenter": segmenter, "perceptual": perceptual}
-    facts = None
-    if start is not None:
-        start.require(config.model)
-        facts = start.facts()
-    table = depends_on(config, source=source, machine=machine, start=facts, **networks)
+    networks = {"segmenter": segmenter, "perceptual": perceptual, "start": start}
+    table = depends_on(config, source=source, machine=machine, **networks)
     agree(table, machine)
     warning = slow_precision(machine.precision, machine.device)
     if warning:
@@ -250,12 +242,10 @@ def fit(
     with stop_signals(ANSWER) as asked, alone_in(folder, machine):
         trainer = Trainer(
             config=config,
-            segmenter=segmenter,
-            perceptual=perceptual,
             machine=machine,
             recompute=settings.recompute,
             quick=not settings.compile,  # what is compiled is the method itself
-            start=start,
+            **networks,
         )
         if settings.compile:
             compile_networks(trainer)

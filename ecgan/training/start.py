@@ -40,8 +40,9 @@ class Start:
                 f"model that the weights were made for"
             )
 
-    def facts(self) -> dict:
-        r"""What a run that starts here depends on, as JSON."""
+    def facts(self, model: ModelConfig) -> dict:
+        r"""What a run of ``model`` that starts here depends on, as JSON; raises as ``require``."""
+        self.require(model)
         weights = name_of(self.generator)
         return {"weights": weights, "discriminator_first": self.discriminator_first}
 

@@ -11,7 +11,7 @@ from ecgan.cli.errors import CommandError
 from ecgan.config import Config, DataConfig, LossConfig, ModelConfig, TrainingConfig
 from ecgan.options import draft, draft_of, finished
 from ecgan.presets import PRESETS
-from ecgan.training.settings import RunSettings
+from ecgan.training.settings import DISCRIMINATOR_FIRST, RunSettings
 
 if TYPE_CHECKING:
     from ecgan.training.outcome import Outcome
@@ -31,7 +31,7 @@ def with_defaults_of(preset_name: str) -> Callable[..., int]:
         data: Path | None = None,
         segmenter: str | None = None,
         start: str | None = None,
-        discriminator_first: int = 500,
+        discriminator_first: int = DISCRIMINATOR_FIRST,
         run: OmitArgPrefixes[draft_of(RunSettings)] = settings,
         training: OmitArgPrefixes[draft_of(TrainingConfig)] = usual.training,
         losses: draft_of(LossConfig) = usual.losses,
@@ -116,7 +116,7 @@ def train_run(
     data: Path | None = None,
     segmenter: str | None = None,
     start: str | None = None,
-    discriminator_first: int = 500,
+    discriminator_first: int = DISCRIMINATOR_FIRST,
     settings: RunSettings | None = None,
 ) -> "Outcome":
     r"""Train into ``out`` or go on there; see :func:`ecgan.training.fit`.
@@ -145,11 +145,12 @@ def train_run(
             f"it with --segmenter; or switch them off, with {off}"
         )
     network = find_segmenter(name, classes=config.model.classes) if name else None
-    perceptual = published_features(losses)
     begin = None
     if start is not None:
         generator = find_generator(start)
         begin = Start(generator=generator, discriminator_first=discriminator_first)
+        begin.require(config)  # before anything is fetched
+    perceptual = published_features(losses)
     return fit(
         config,
         out,

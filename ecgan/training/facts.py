@@ -41,14 +41,14 @@ def depends_on(
 ) -> dict:
     r"""All that must stay as it is from a run's first step to its last, as JSON.
 
-    Raises :class:`RunError` where ``start`` has another model.
+    Raises :class:`RunError` where ``start`` does not fit.
     """
     table = {
         "config": as_json(config),
         **source.facts(),
         "segmenter": name_of(segmenter),
         "perceptual": name_of(perceptual),
-        "start": None if start is None else start.facts(config.model),
+        "start": None if start is None else start.facts(config),
         "processes": machine.processes,
     }
     return json.loads(json.dumps(table))

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from ecgan.config import Config, ConfigError, Edges, Number
 
+DISCRIMINATOR_FIRST = 500  # steps that a trained generator waits for a new discriminator
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunSettings:

@@ -3,11 +3,11 @@ r"""Where a run starts that does not start from nothing: with a trained generato
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-from ecgan.config import ConfigError, ModelConfig
+from ecgan.config import Config, ConfigError
 from ecgan.files.whole import RunError
 from ecgan.method.generator import Generator
 from ecgan.training.facts import name_of
-from ecgan.training.settings import differences
+from ecgan.training.settings import DISCRIMINATOR_FIRST, differences
 
 Factor = Callable[[int], float]
 
@@ -23,32 +23,38 @@ class Start:
     """
 
     generator: Generator
-    discriminator_first: int = 500
+    discriminator_first: int = DISCRIMINATOR_FIRST
 
     def __post_init__(self):
         if self.discriminator_first < 0:
             raise ConfigError(f"discriminator_first is {self.discriminator_first}; 0 or more")
 
-    def require(self, model: ModelConfig) -> None:
-        r"""Raise :class:`RunError` where a run makes its generator otherwise."""
+    def require(self, config: Config) -> None:
+        r"""Raise :class:`RunError` for a run of another model, or one whose every step waits."""
+        steps = config.training.steps
+        if self.discriminator_first >= steps:
+            raise RunError(
+                f"the generator would wait for {self.discriminator_first} steps, and the run has "
+                f"{steps}: make discriminator_first smaller, or train for longer"
+            )
         words = ("in the weights", "in this run")
         theirs = asdict(self.generator.config)
-        changed = differences(theirs, asdict(model), words=words, where="model.")
+        changed = differences(theirs, asdict(config.model), words=words, where="model.")
         if changed:
             raise RunError(
                 f"the run cannot start from these weights ({'; '.join(changed)}): give the run the "
                 f"model that the weights were made for"
             )
 
-    def facts(self, model: ModelConfig) -> dict:
-        r"""What a run of ``model`` that starts here depends on, as JSON; raises as ``require``."""
-        self.require(model)
+    def facts(self, config: Config) -> dict:
+        r"""What a run that starts here depends on, as JSON; raises as ``require`` does."""
+        self.require(config)
         weights = name_of(self.generator)
         return {"weights": weights, "discriminator_first": self.discriminator_first}
 
-    def begin(self, generator: Generator) -> None:
-        r"""Give a generator the weights. Raises :class:`RunError` where it is made otherwise."""
-        self.require(generator.config)
+    def begin(self, generator: Generator, config: Config) -> None:
+        r"""Give a run's generator the weights; raises as ``require`` does."""
+        self.require(config)
         generator.load_state_dict(self.generator.state_dict())
 
     def waits(self, factor: Factor) -> Factor:

@@ -93,22 +93,15 @@ class Trainer:
             for network in (self.generator, self.discriminator, self.objective.decoder):
                 if network is not None:
                     accelerate(network, recompute=recompute)
-        factor = linear_decay(settings)
+        decay = waiting = linear_decay(settings)
         if start is not None:
-            start.begin(self.generator)
+            start.begin(self.generator, config)
+            waiting = start.waits(decay)
         learned = [*self.generator.parameters(), *self.objective.own_parameters()]
         self.players = {
-            "generator": make_player(
-                learned,
-                settings.generator_rate,
-                settings,
-                factor if start is None else start.waits(factor),
-            ),
+            "generator": make_player(learned, settings.generator_rate, settings, waiting),
             "discriminator": make_player(
-                list(self.discriminator.parameters()),
-                settings.discriminator_rate,
-                settings,
-                factor,
+                list(self.discriminator.parameters()), settings.discriminator_rate, settings, decay
             ),
         }
         self.norms: dict[str, float] = {}

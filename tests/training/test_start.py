@@ -46,13 +46,14 @@ def test_without_waiting_it_moves_at_once(generator):
     assert not torch.equal(weights(trainer.generator), weights(generator))
 
 
-def test_a_run_that_only_waits_gives_the_weights_back(generator, tmp_path):
-    start = Start(generator=generator, discriminator_first=4)
-    outcome = fit(CONFIG, tmp_path, segmenter=tiny_run.segmenter(), start=start, settings=SETTINGS)
+def test_a_run_that_still_waits_gives_the_weights_back(generator, tmp_path):
+    start, soon = Start(generator=generator, discriminator_first=3), replace(SETTINGS, minutes=0)
+    outcome = fit(CONFIG, tmp_path, segmenter=tiny_run.segmenter(), start=start, settings=soon)
+    assert 0 < outcome.step < 3
     assert torch.equal(weights(load(outcome.result)), weights(generator))
     facts = json.loads((tmp_path / "run.json").read_text())["start"]
     assert facts["weights"].startswith("Generator ")
-    assert facts["discriminator_first"] == 4
+    assert facts["discriminator_first"] == 3
 
 
 def test_it_goes_on_from_its_checkpoint_and_from_no_other_start(generator, tmp_path):
@@ -74,8 +75,16 @@ def test_it_goes_on_from_its_checkpoint_and_from_no_other_start(generator, tmp_p
 
 def test_weights_of_another_model_are_refused(generator):
     wider = tiny_run.config(model={"spade_hidden": 16})
+    start = Start(generator=generator, discriminator_first=1)
     with pytest.raises(RunError, match=r"model\.spade_hidden: in the weights 8, in this run 16"):
-        Trainer(config=wider, segmenter=tiny_run.segmenter(), start=Start(generator=generator))
+        Trainer(config=wider, segmenter=tiny_run.segmenter(), start=start)
+
+
+def test_a_run_that_would_only_wait_is_refused(generator, tmp_path):
+    start = Start(generator=generator, discriminator_first=4)
+    with pytest.raises(RunError, match="would wait for 4 steps, and the run has 4"):
+        fit(CONFIG, tmp_path / "run", segmenter=tiny_run.segmenter(), start=start)
+    assert not (tmp_path / "run").exists()
 
 
 def test_nobody_waits_less_than_nothing(generator):

@@ -258,6 +258,19 @@ def test_train_hands_over_preset_and_changes(monkeypatch, tmp_path):
     assert seen["settings"] == RunSettings(minutes=9, checkpoint_every=11, cpu=True)
 
 
+def test_the_options_that_the_page_names_are_options(monkeypatch, root):
+    def pretend(*_, **__):
+        raise Handed
+
+    monkeypatch.setattr(training, "train_run", pretend)
+    table = (root / "book/pages/your_data.md").read_text().split("## What to change")[1]
+    named = re.findall(r"^\| [^|]+ \| `(--[^`]+)`", table, re.MULTILINE)
+    assert len(named) >= 8
+    for options in named:
+        with pytest.raises(Handed):
+            main(["train", "--data", "x", *shlex.split(options)])
+
+
 def test_train_on_a_folder_then_synthesize(tmp_path, capsys):
     toy.write_folder(tmp_path / "data", 6)
     out = tmp_path / "run"
@@ -293,6 +306,30 @@ def test_an_end_before_the_last_step_says_how_to_go_on(tmp_path, capsys):
     other = [*arguments, "--data", str(data), "--ema", "0", "--out", str(tmp_path / "other")]
     assert main(other) == 0
     assert "average" not in capsys.readouterr().out
+
+
+def test_train_starts_where_it_is_told(tmp_path, tiny_generator):
+    data = toy.write_folder(tmp_path / "data", 4, height=32, width=64)
+    arguments = ["train", "-o", tmp_path / "run", "--data", data, "--start", tiny_generator]
+    arguments += ["--steps", 9, "--minutes", 0, "--sample-every", 0, "--discriminator-first", 3]
+    model = {"height": 32, "width": 64, "base-channels": 2, "spade-hidden": 4}
+    model |= {"max-channels": None}
+    arguments += [word for name, value in model.items() for word in (f"--model.{name}", value)]
+    assert main([str(argument) for argument in arguments]) == 0
+    given, found = map(checkpoint.load, (tiny_generator, tmp_path / "run/generator.safetensors"))
+    for before, after in zip(given.parameters(), found.parameters(), strict=True):
+        assert torch.equal(before, after)
+    facts = json.loads((tmp_path / "run/run.json").read_text())
+    assert facts["start"]["discriminator_first"] == 3
+
+
+def test_a_start_is_looked_at_before_features_are_fetched(tmp_path, capsys, monkeypatch):
+    def fetched(_):
+        raise AssertionError("fetched for nothing")
+
+    monkeypatch.setattr("ecgan.readers.perceptual.published_features", fetched)
+    arguments = ["train", "--out", tmp_path / "run", *NARROW, "--start", "toy"]
+    assert "cannot start from these weights" in fails(capsys, *arguments)
 
 
 def test_a_segmenter_must_know_the_classes(tmp_path, capsys):
